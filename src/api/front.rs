@@ -1,0 +1,106 @@
+//! What stands before every path: the request's id, the key, and the shape of errors.
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use poem::error::{MethodNotAllowedError, NotFoundError};
+use poem::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use poem::{Endpoint, IntoResponse, Request, Response};
+
+use super::{Access, ApiError};
+use crate::protocol::RequestId;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Wraps all routes.
+pub struct Front<E> {
+    routes: E,
+    access: Access,
+}
+
+impl<E> Front<E> {
+    /// Puts the front before some routes.
+    pub fn new(routes: E, access: Access) -> Self {
+        Front { routes, access }
+    }
+}
+
+impl<E: Endpoint> Endpoint for Front<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let id = request
+            .headers()
+            .get(&REQUEST_ID)
+            .and_then(|value| value.to_str().ok())
+            .and_then(RequestId::from_client)
+            .unwrap_or_else(RequestId::fresh);
+        let header = HeaderValue::try_from(id.as_str()).unwrap_or_else(|_| HeaderValue::from_static("invalid"));
+        without_prefix(&mut request);
+        let mut response = if let Some(refusal) = self.refuse(&request) {
+            refusal
+        } else {
+            let shown = id.to_string();
+            request.extensions_mut().insert(id);
+            match AssertUnwindSafe(self.routes.call(request)).catch_unwind().await {
+                Ok(Ok(response)) => response.into_response(),
+                Ok(Err(error)) => shape(error),
+                Err(_) => {
+                    tracing::error!(request_id = shown, "a handler panicked");
+                    ApiError::internal().into_response()
+                }
+            }
+        };
+        response.headers_mut().insert(REQUEST_ID, header);
+        Ok(response)
+    }
+}
+
+impl<E> Front<E> {
+    /// The answer for a request that may not pass.
+    fn refuse(&self, request: &Request) -> Option<Response> {
+        let path = request.uri().path();
+        if self.access.is_open() || matches!(path, "/healthz" | "/readyz" | "/sign-in") || self.access.allows(request) {
+            return None;
+        }
+        let wants_page = *request.method() == Method::GET
+            && (path == "/" || path == "/docs" || path.starts_with("/dashboard"))
+            && !request.headers().contains_key(header::AUTHORIZATION);
+        if wants_page {
+            return Some(Response::builder().status(StatusCode::SEE_OTHER).header(header::LOCATION, "/sign-in").finish());
+        }
+        let message = "the key is missing or wrong: send `Authorization: Bearer KEY` with the router's key (server.api_key)";
+        let mut response = ApiError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message).into_response();
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        Some(response)
+    }
+}
+
+/// Clients whose base URL has no `/v1` mean the same paths.
+fn without_prefix(request: &mut Request) {
+    let path = match request.uri().path() {
+        "/chat/completions" => "/v1/chat/completions",
+        "/models" => "/v1/models",
+        _ => return,
+    };
+    *request.uri_mut() = Uri::from_static(path);
+}
+
+/// An error in OpenAI's envelope. One that already carries an answer keeps it.
+fn shape(error: poem::Error) -> Response {
+    if error.is_from_response() {
+        return error.into_response();
+    }
+    let status = error.status();
+    let answer = if error.is::<NotFoundError>() {
+        ApiError::new(status, "not_found", "there is nothing at this path; /docs lists what there is")
+    } else if error.is::<MethodNotAllowedError>() {
+        ApiError::new(status, "method_not_allowed", "this path does not take this method; /docs lists what it takes")
+    } else if status.is_server_error() {
+        tracing::error!(error = %error, "a handler failed");
+        ApiError::internal()
+    } else {
+        ApiError::new(status, "invalid_request", error.to_string())
+    };
+    answer.into_response()
+}

@@ -1,0 +1,297 @@
+//! `GET /usage` and `GET /usage/export.csv`: tokens and money, by tier, period and group.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use poem::Body;
+use poem_openapi::param::Query;
+use poem_openapi::payload::{Binary, Json};
+use poem_openapi::types::MaybeUndefined;
+use poem_openapi::{ApiResponse, Object, OpenApi, Union};
+
+use super::{ApiError, Shared, Tag};
+use crate::catalog::{NanoUsd, Tier};
+use crate::protocol::Timestamp;
+use crate::store::{self, Group, GroupBy, Period, Totals};
+
+pub(super) struct UsageApi(pub(super) Arc<Shared>);
+
+/// Sums over some requests.
+#[derive(Debug, Clone, Object)]
+struct UsageTotals {
+    /// Requests.
+    requests: i64,
+    /// All input tokens, as far as reported.
+    input_tokens: i64,
+    /// Those of them read from a provider's prompt cache.
+    cached_input_tokens: i64,
+    /// Those of them written to a provider's prompt cache.
+    cache_write_tokens: i64,
+    /// All output tokens, as far as reported.
+    output_tokens: i64,
+    /// Those of them spent on reasoning.
+    reasoning_tokens: i64,
+    /// Input and output tokens.
+    total_tokens: i64,
+    /// What the requests with a known price cost, in US dollars; `null` if there is none.
+    cost_usd: Option<f64>,
+    /// Requests whose cost is unknown.
+    unpriced_requests: i64,
+    /// Requests that ended in an error.
+    errors: i64,
+}
+
+impl From<&Totals> for UsageTotals {
+    fn from(totals: &Totals) -> Self {
+        UsageTotals {
+            requests: totals.requests,
+            input_tokens: totals.input_tokens,
+            cached_input_tokens: totals.cached_input_tokens,
+            cache_write_tokens: totals.cache_write_tokens,
+            output_tokens: totals.output_tokens,
+            reasoning_tokens: totals.reasoning_tokens,
+            total_tokens: totals.input_tokens + totals.output_tokens,
+            cost_usd: totals.known_cost().map(NanoUsd::as_usd),
+            unpriced_requests: totals.unpriced_requests,
+            errors: totals.errors,
+        }
+    }
+}
+
+/// The classifier's own calls; they are in no tier.
+#[derive(Debug, Clone, Object)]
+struct ClassifierUsage {
+    /// Requests for which its model was asked.
+    requests: i64,
+    /// Input tokens that it reported. A call that is cut off at its first digit reports none.
+    input_tokens: i64,
+    /// Output tokens that it reported.
+    output_tokens: i64,
+}
+
+/// Figures by tier.
+#[derive(Debug, Clone, Object)]
+struct UsageByTier {
+    /// Requests that the cheap tier answered.
+    cheap: UsageTotals,
+    /// Requests that the medium tier answered.
+    medium: UsageTotals,
+    /// Requests that the frontier tier answered.
+    frontier: UsageTotals,
+    /// Those of all of them that a local upstream answered; a part of the tiers, not added again.
+    local: UsageTotals,
+    /// All requests, those that no upstream was reached for included.
+    total: UsageTotals,
+    /// The classifier's own calls.
+    classifier: ClassifierUsage,
+    /// The begin of the first hour that has figures.
+    since: Option<String>,
+    /// The period's first moment, if one was asked for.
+    #[oai(skip_serializing_if_is_none)]
+    from: Option<String>,
+    /// The moment after the period's last, if one was asked for.
+    #[oai(skip_serializing_if_is_none)]
+    to: Option<String>,
+}
+
+/// Figures by group.
+#[derive(Debug, Clone, Object)]
+struct UsageByGroup {
+    /// The period's first moment; `null` is open.
+    from: Option<String>,
+    /// The moment after the period's last; `null` is open.
+    to: Option<String>,
+    /// The groups, sorted by their keys.
+    groups: Vec<UsageGroup>,
+}
+
+/// One group: the keys that were asked for, and its sums.
+#[derive(Debug, Clone, Object)]
+struct UsageGroup {
+    /// The tier; `null` where no upstream was reached.
+    #[oai(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    tier: MaybeUndefined<String>,
+    /// The model that was asked.
+    #[oai(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    model: MaybeUndefined<String>,
+    /// The upstream's name.
+    #[oai(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    upstream: MaybeUndefined<String>,
+    /// The key's name; `null` for requests without one.
+    #[oai(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    key: MaybeUndefined<String>,
+    /// The step that decided.
+    #[oai(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    source: MaybeUndefined<String>,
+    /// The hour's begin.
+    #[oai(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    hour: MaybeUndefined<String>,
+    /// The day, UTC.
+    #[oai(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    day: MaybeUndefined<String>,
+    /// The month, UTC.
+    #[oai(skip_serializing_if = "MaybeUndefined::is_undefined")]
+    month: MaybeUndefined<String>,
+    /// Its sums.
+    #[oai(flatten)]
+    totals: UsageTotals,
+}
+
+/// Figures by tier, or, with `group_by`, by group.
+#[derive(Debug, Union)]
+enum UsageReport {
+    Tiers(UsageByTier),
+    Groups(UsageByGroup),
+}
+
+#[derive(ApiResponse)]
+enum CsvAnswer {
+    /// CSV (RFC 4180, UTF-8, a header line). Unknown figures are empty cells.
+    #[oai(status = 200, content_type = "text/csv; charset=utf-8")]
+    Ok(Binary<Body>, #[oai(header = "content-disposition")] String),
+}
+
+#[OpenApi]
+impl UsageApi {
+    /// Tokens and money
+    ///
+    /// Without parameters: cumulative figures by tier. With a period: the same for that period. With
+    /// `group_by`: one entry per group.
+    #[oai(path = "/usage", method = "get", operation_id = "getUsage", tag = "Tag::History")]
+    async fn usage(
+        &self,
+        /// First moment: RFC 3339, or a date.
+        from: Query<Option<String>>,
+        /// The moment after the last: RFC 3339, or a date.
+        to: Query<Option<String>>,
+        /// `24h`, `7d`, `30d` (until now) or `all`, instead of `from` and `to`.
+        period: Query<Option<String>>,
+        /// Comma-separated: `tier`, `model`, `upstream`, `key`, `source`, and one of `hour`, `day`, `month`.
+        group_by: Query<Option<String>>,
+    ) -> Result<Json<UsageReport>, ApiError> {
+        let range = read_period(from.0.as_deref(), to.0.as_deref(), period.0.as_deref())?;
+        let store = &self.0.store;
+        let by = read_groups(group_by.0.as_deref())?;
+        let shown = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        if !by.is_empty() {
+            let groups = store.usage_by(range, &by).await?.iter().map(|group| named(&by, group)).collect();
+            let report = UsageByGroup { from: shown(range.from), to: shown(range.to), groups };
+            return Ok(Json(UsageReport::Groups(report)));
+        }
+        let mut tiers = [Totals::default(); 3];
+        let mut local = Totals::default();
+        let mut total = Totals::default();
+        for (tier, is_local, sums) in store.usage_by_tier(range).await? {
+            if let Some(tier) = tier {
+                tiers[tier as usize] += sums;
+            }
+            if is_local {
+                local += sums;
+            }
+            total += sums;
+        }
+        let tier = |tier: Tier| UsageTotals::from(&tiers[tier as usize]);
+        Ok(Json(UsageReport::Tiers(UsageByTier {
+            cheap: tier(Tier::Cheap),
+            medium: tier(Tier::Medium),
+            frontier: tier(Tier::Frontier),
+            local: UsageTotals::from(&local),
+            classifier: ClassifierUsage {
+                requests: total.classifier.requests,
+                input_tokens: total.classifier.input_tokens,
+                output_tokens: total.classifier.output_tokens,
+            },
+            total: UsageTotals::from(&total),
+            since: shown(store.since().await?),
+            from: shown(range.from),
+            to: shown(range.to),
+        })))
+    }
+
+    /// Rows or groups as CSV
+    ///
+    /// Every request of a period, oldest first; with `group_by` the same groups as `/usage`. The columns
+    /// are stable: new ones are only ever added at the end.
+    #[oai(path = "/usage/export.csv", method = "get", operation_id = "exportUsage", tag = "Tag::History")]
+    async fn export(
+        &self,
+        /// First moment: RFC 3339, or a date.
+        from: Query<Option<String>>,
+        /// The moment after the last: RFC 3339, or a date.
+        to: Query<Option<String>>,
+        /// `24h`, `7d`, `30d` (until now) or `all`, instead of `from` and `to`.
+        period: Query<Option<String>>,
+        /// As for `/usage`.
+        group_by: Query<Option<String>>,
+    ) -> Result<CsvAnswer, ApiError> {
+        let range = read_period(from.0.as_deref(), to.0.as_deref(), period.0.as_deref())?;
+        let by = read_groups(group_by.0.as_deref())?;
+        let store = self.0.store.clone();
+        let body = if by.is_empty() {
+            let pieces = store::rows_as_csv(store, range).map(|piece| {
+                piece.map_err(|error| {
+                    tracing::error!(error = ?error, "an export broke off");
+                    std::io::Error::other(error)
+                })
+            });
+            Body::from_bytes_stream(pieces)
+        } else {
+            Body::from(store::groups_as_csv(&by, &store.usage_by(range, &by).await?))
+        };
+        Ok(CsvAnswer::Ok(Binary(body), "attachment; filename=\"xrouter-usage.csv\"".to_owned()))
+    }
+}
+
+/// The period of a request's parameters.
+fn read_period(from: Option<&str>, to: Option<&str>, period: Option<&str>) -> Result<Period, ApiError> {
+    let time = |name: &str, text: Option<&str>| {
+        text.map(|text| text.parse::<Timestamp>().map_err(|error| ApiError::invalid(name, format!("{name}: {error}")))).transpose()
+    };
+    let hours = match period {
+        None => return Ok(Period { from: time("from", from)?, to: time("to", to)? }),
+        Some(_) if from.is_some() || to.is_some() => {
+            return Err(ApiError::invalid("period", "period: give either a period or `from` and `to`"));
+        }
+        Some("all") => return Ok(Period::default()),
+        Some("24h") => 24,
+        Some("7d") => 7 * 24,
+        Some("30d") => 30 * 24,
+        Some(other) => {
+            return Err(ApiError::invalid("period", format!("period: `{other}` is not one of 24h, 7d, 30d, all")));
+        }
+    };
+    let now = Timestamp::now();
+    Ok(Period { from: Some(Timestamp(now.0 - hours * 3_600_000)), to: Some(now) })
+}
+
+fn read_groups(text: Option<&str>) -> Result<Vec<GroupBy>, ApiError> {
+    let mut by = Vec::new();
+    for name in text.unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        let Some(group) = GroupBy::from_name(name) else {
+            let known = GroupBy::ALL.map(|(_, name)| name).join(", ");
+            return Err(ApiError::invalid("group_by", format!("group_by: `{name}` is not one of {known}")));
+        };
+        if !by.contains(&group) {
+            by.push(group);
+        }
+    }
+    Ok(by)
+}
+
+fn named(by: &[GroupBy], group: &Group) -> UsageGroup {
+    let key = |wanted: GroupBy| match by.iter().position(|group| *group == wanted) {
+        None => MaybeUndefined::Undefined,
+        Some(at) => group.keys.get(at).cloned().flatten().map_or(MaybeUndefined::Null, MaybeUndefined::Value),
+    };
+    UsageGroup {
+        tier: key(GroupBy::Tier),
+        model: key(GroupBy::Model),
+        upstream: key(GroupBy::Upstream),
+        key: key(GroupBy::Key),
+        source: key(GroupBy::Source),
+        hour: key(GroupBy::Hour),
+        day: key(GroupBy::Day),
+        month: key(GroupBy::Month),
+        totals: UsageTotals::from(&group.totals),
+    }
+}

@@ -1,0 +1,185 @@
+//! The composition root: a configuration in, a running router out. Only this file names the concrete
+//! types of every room.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::endpoint::BoxEndpoint;
+use poem::http::HeaderName;
+use poem::listener::{Acceptor, Listener, TcpAcceptor, TcpListener};
+use poem::{EndpointExt, Response, Route, Server};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{self, Access, Front, Shared};
+use crate::cache::Cache;
+use crate::catalog::Catalog;
+use crate::config::{self, ClassifierKind, Loaded, Upstreams};
+use crate::dashboard;
+use crate::gateway::{ClassifierCall, Gateway, keep_warm};
+use crate::protocol::Timestamp;
+use crate::providers::{Client, Target};
+use crate::routing::{Classified, Classifier, Embedded, Input, LlmClassifier, LlmSettings, Thresholds};
+use crate::store::{OpenError, Store};
+
+/// How long requests under way may go on after the signal to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A router that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The history cannot be used.
+    #[error(transparent)]
+    History(#[from] OpenError),
+    /// An upstream cannot be prepared.
+    #[error("{0}")]
+    Upstream(String),
+    /// TLS cannot be set up.
+    #[error("cannot set up connections: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {source}; set server.port (or PORT) to another one, or end the program that uses it")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A router that listens but does not serve yet.
+pub struct App {
+    /// The history.
+    pub store: Store,
+    /// Where it listens.
+    pub address: SocketAddr,
+    acceptor: TcpAcceptor,
+    endpoint: BoxEndpoint<'static, Response>,
+    classifier: Arc<Classifier>,
+    config: config::Classifier,
+}
+
+impl App {
+    /// Opens everything that the configuration names, the port last.
+    ///
+    /// # Errors
+    /// The history, an upstream's key or the port cannot be used.
+    pub async fn open(loaded: &Loaded) -> Result<Self, AppError> {
+        let Loaded { config, upstreams, database, .. } = loaded;
+        let catalog = Arc::new(Catalog::embedded());
+        let pools = upstreams.all().map(|upstream| (upstream.timeouts.connect, upstream.endpoint.is_local()));
+        let client = Client::new(pools.chain(upstreams.classifier.as_ref().map(ClassifierCall::pool)))?;
+        let classifier = Arc::new(classifier(&config.classifier, upstreams, &client)?);
+        let store = Store::open(database).await?;
+        let gateway = Gateway {
+            tiers: targets(upstreams, &catalog)?,
+            fallback: upstreams.fallback,
+            fingerprint: format!("{} {:?}", classifier.fingerprint(), config.classifier.strategy),
+            classifier: classifier.clone(),
+            strategy: config.classifier.strategy,
+            max_chars: config.classifier.max_chars,
+            cache: Cache::open(&config.cache, config.classifier.asks_a_model()),
+            client,
+            store: store.clone(),
+            catalog,
+        };
+        let access = Access::new(config.server.api_key.as_ref());
+        let header = |name: &str| {
+            HeaderName::try_from(name).map_err(|_| AppError::Upstream(format!("`{name}` is no header name")))
+        };
+        let shared = Arc::new(Shared {
+            gateway: Arc::new(gateway),
+            store: store.clone(),
+            body_limit: usize::try_from(config.server.body_limit).unwrap_or(usize::MAX),
+            decision_header: header(&config.headers.decision)?,
+            upstream_header: header(&config.headers.upstream)?,
+            key_name: config.server.api_key.is_some().then(|| "default".to_owned()),
+            started_at: Timestamp::now().0 / 1000,
+        });
+        let endpoint = routes(shared, &access);
+        let host = config.server.bind_host();
+        let (acceptor, address) = listen(host, config.server.port).await?;
+        Ok(App { store, address, acceptor, endpoint, classifier, config: config.classifier.clone() })
+    }
+
+    /// Serves until `stop`, lets requests under way end, and writes what is left into the history.
+    ///
+    /// # Errors
+    /// The listener failed.
+    pub async fn serve(self, stop: CancellationToken) -> std::io::Result<()> {
+        let tasks = TaskTracker::new();
+        tasks.spawn(keep_warm(self.classifier, self.config, stop.clone()));
+        tasks.close();
+        let until = stop.clone().cancelled_owned();
+        let served =
+            Server::new_with_acceptor(self.acceptor).run_with_graceful_shutdown(self.endpoint, until, Some(DRAIN)).await;
+        stop.cancel();
+        tasks.wait().await;
+        self.store.close().await;
+        served
+    }
+}
+
+/// Decides on one text with the configured classifier.
+///
+/// # Errors
+/// The classifier's endpoint cannot be prepared.
+pub async fn classify(loaded: &Loaded, input: &Input<'_>) -> Result<Classified, AppError> {
+    let client = Client::new(loaded.upstreams.classifier.as_ref().map(ClassifierCall::pool))?;
+    let classifier = classifier(&loaded.config.classifier, &loaded.upstreams, &client)?;
+    Ok(classifier.classify(input).await)
+}
+
+fn routes(shared: Arc<Shared>, access: &Access) -> BoxEndpoint<'static, Response> {
+    let store = shared.store.clone();
+    let service = api::service(shared);
+    let document = service.spec_endpoint();
+    let browser = service.swagger_ui();
+    let routes = Route::new().nest("/", service).at("/openapi.json", document).nest("/docs", browser);
+    Front::new(dashboard::mount(routes, store, access.clone()), access.clone()).boxed()
+}
+
+async fn listen(host: &str, port: u16) -> Result<(TcpAcceptor, SocketAddr), AppError> {
+    let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let failed = |source| AppError::Listen { address: address.clone(), source };
+    let acceptor = TcpListener::bind(&address).into_acceptor().await.map_err(failed)?;
+    let local = acceptor.local_addr().first().and_then(|local| local.as_socket_addr().copied());
+    let local = local.ok_or_else(|| failed(std::io::Error::other("the listener has no address")))?;
+    Ok((acceptor, local))
+}
+
+fn targets(upstreams: &Upstreams, catalog: &Catalog) -> Result<[Vec<Target>; 3], AppError> {
+    let mut tiers = [Vec::new(), Vec::new(), Vec::new()];
+    for upstream in upstreams.all() {
+        tiers[upstream.tier as usize].push(Target::new(upstream.clone(), catalog).map_err(AppError::Upstream)?);
+    }
+    Ok(tiers)
+}
+
+fn classifier(config: &config::Classifier, upstreams: &Upstreams, client: &Client) -> Result<Classifier, AppError> {
+    let embedded = Embedded::new(Thresholds { medium_at: config.medium_at, frontier_at: config.frontier_at });
+    let llm = || -> Result<LlmClassifier, AppError> {
+        let endpoint = upstreams.classifier.as_ref();
+        let endpoint = endpoint.ok_or_else(|| AppError::Upstream("the classifier has no endpoint".to_owned()))?;
+        let call = ClassifierCall::new(endpoint, client.clone()).map_err(AppError::Upstream)?;
+        let settings = LlmSettings {
+            model: endpoint.model.clone(),
+            system_prompt: config.system_prompt.clone(),
+            max_tokens: config.max_tokens,
+            temperature: config.temperature,
+            logit_bias: config.logit_bias.clone(),
+            stream: config.force_stream,
+            timeout: Duration::from_millis(config.timeout_ms),
+            loading_retry: Duration::from_millis(config.loading_retry_ms),
+            loading_max_retries: config.loading_max_retries,
+        };
+        Ok(LlmClassifier::new(settings, Box::new(call)))
+    };
+    Ok(match config.effective_kind() {
+        ClassifierKind::Off => Classifier::Off,
+        ClassifierKind::Embedded => Classifier::Embedded(embedded),
+        ClassifierKind::Llm => Classifier::Llm(llm()?),
+        ClassifierKind::Cascade => Classifier::Cascade { embedded, llm: llm()?, unsure_below: config.unsure_below },
+    })
+}

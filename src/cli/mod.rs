@@ -1,0 +1,140 @@
+//! The command line: one file per command.
+//!
+//! Enters: arguments. Leaves: text on the terminal and an exit code: 0 fine, 1 failed while running,
+//! 2 usage, configuration or history file, 130 Ctrl-C. Read this file first.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
+mod classify;
+mod config;
+mod demo;
+mod hardware;
+mod init;
+mod run;
+mod signal;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::app::AppError;
+use crate::config::{ConfigError, Loaded, Sources};
+
+/// An inference router: decides how strong a model each request needs, and keeps the history.
+#[derive(Debug, Parser)]
+#[command(name = "xrouter", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve
+    Run(run::Run),
+    /// Show the whole thing at work, with simulated upstreams; needs no key
+    Demo(demo::Demo),
+    /// Write a configuration, question by question or from flags
+    Init(init::Init),
+    /// Check, show or describe the configuration
+    Config(config::ConfigCommand),
+    /// Show how a text is decided, and why
+    Classify(classify::Classify),
+    /// Show what this machine has
+    Hardware(hardware::Hardware),
+    /// Print completions for a shell
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, clap::Args)]
+struct ConfigFile {
+    /// Configuration file [default: ./xrouter.toml, else xrouter/xrouter.toml in the user's configuration folder]
+    #[arg(short, long, value_name = "FILE", env = "XROUTER_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn sources(&self) -> Result<Sources, Failure> {
+        Ok(Sources::discover(self.config.as_deref())?)
+    }
+}
+
+/// How a command ended, if not well.
+#[derive(Debug)]
+enum Failure {
+    /// Usage, configuration or history file: exit code 2.
+    Usage(anyhow::Error),
+    /// While running: exit code 1.
+    Running(anyhow::Error),
+    /// Ctrl-C: exit code 130, and nothing to say.
+    Interrupted,
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Failure::Usage(error.into())
+    }
+}
+
+impl From<AppError> for Failure {
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::History(_) | AppError::Upstream(_) => Failure::Usage(error.into()),
+            AppError::Listen { .. } | AppError::Client(_) => Failure::Running(error.into()),
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Failure::Running(error.into())
+    }
+}
+
+/// Reads the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Run(command) => block_on(command.run()),
+        Command::Demo(command) => block_on(command.run()),
+        Command::Init(command) => command.run(),
+        Command::Config(command) => command.run(),
+        Command::Classify(command) => block_on(command.run()),
+        Command::Hardware(command) => command.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "xrouter", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Interrupted) => ExitCode::from(130),
+        Err(Failure::Usage(error)) => say(&error, 2),
+        Err(Failure::Running(error)) => say(&error, 1),
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    result
+}
+
+fn say(error: &anyhow::Error, code: u8) -> ExitCode {
+    let mark = console::style("error:").for_stderr().red().bold();
+    for line in format!("{error:#}").lines() {
+        eprintln!("{mark} {line}");
+    }
+    ExitCode::from(code)
+}
+
+/// What a command needs to know to serve: the configuration, checked.
+fn load(sources: &Sources) -> Result<Loaded, Failure> {
+    Ok(crate::config::load(sources)?)
+}

@@ -1,0 +1,110 @@
+//! The configuration: layers in, one typed and checked value out, with the origin of every key.
+//!
+//! Enters: a TOML file, `.env`, the environment and the `upstreams.json` of the earlier router,
+//! handed over as values so that tests touch no real environment. Leaves: [`Config`] (the tables)
+//! and [`Upstreams`] (the tiers, resolved). Never prints, and never lets a secret be printed.
+//! Read [`Sources`] first, then [`load`].
+
+mod check;
+mod classifier;
+mod dotenv;
+mod env;
+mod example;
+mod layers;
+mod schema;
+mod secret;
+mod server;
+mod show;
+mod storage;
+mod tiers;
+mod toml_file;
+mod upstreams;
+mod upstreams_json;
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use check::{ConfigError, Problem};
+pub use classifier::{Classifier, ClassifierKind, Strategy};
+pub use example::example;
+pub use layers::{Origin, Sources};
+pub use schema::json_schema;
+pub use secret::Secret;
+pub use server::{Headers, Log, Server};
+pub use show::{Shown, show};
+pub use storage::{Cache, Store};
+pub use tiers::{PriceConfig, TierConfig, Tiers, UpstreamConfig, UpstreamDefaults};
+pub use upstreams::{ClassifierEndpoint, Timeouts, Upstream, Upstreams};
+
+/// All tables of `xrouter.toml`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the router listens and who may use it.
+    pub server: Server,
+    /// What decides how strong a model a request needs.
+    pub classifier: Classifier,
+    /// Where each tier's requests go.
+    pub tiers: Tiers,
+    /// Defaults for upstreams that do not say otherwise.
+    pub upstream_defaults: UpstreamDefaults,
+    /// Decisions that are remembered, so that equal requests are decided once.
+    pub cache: Cache,
+    /// The history.
+    pub store: Store,
+    /// The log.
+    pub log: Log,
+    /// Names of answer headers.
+    pub headers: Headers,
+}
+
+/// A configuration that was read, checked and resolved.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The tables.
+    pub config: Config,
+    /// The tiers' upstreams and the classifier's endpoint, ready to be called.
+    pub upstreams: Upstreams,
+    /// Legal but risky or useless settings, a sentence each.
+    pub warnings: Vec<String>,
+    /// The history's file.
+    pub database: PathBuf,
+}
+
+/// Reads, merges, checks and resolves the configuration.
+///
+/// # Errors
+/// All problems that were found, each with its key, its origin and what is allowed.
+pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
+    let merged = layers::merge(sources)?;
+    let config = check::extract(&merged)?;
+    let mut problems = Vec::new();
+    let upstreams = upstreams::resolve(&config, &merged, sources.folder(), &mut problems);
+    // Destructured, so that a new table cannot be forgotten.
+    let Config { server, classifier, tiers: _, upstream_defaults: _, cache, store, log, headers } = &config;
+    server.validate(&merged, &mut problems);
+    classifier.validate(&merged, &mut problems);
+    cache.validate(&merged, &mut problems);
+    store.validate(&merged, &mut problems);
+    log.validate(&merged, &mut problems);
+    headers.validate(&merged, &mut problems);
+    let mut config = config.clone();
+    config.server.api_key =
+        secret::resolve("server", server.api_key.as_ref(), server.api_key_file.as_deref(), sources.folder(), &merged, &mut problems);
+    match upstreams {
+        Some(upstreams) if problems.is_empty() => {
+            let mut warnings = config.server.warnings();
+            warnings.extend(upstreams.warnings());
+            let database = config.store.path(sources.config_file.as_deref(), sources.data_folder.as_deref());
+            Ok(Loaded { config, upstreams, warnings, database })
+        }
+        _ => Err(ConfigError::Invalid(problems)),
+    }
+}
+
+/// A path as written in the configuration: relative ones are relative to its folder.
+fn beside(folder: &Path, path: &str) -> PathBuf {
+    folder.join(path)
+}

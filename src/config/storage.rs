@@ -1,0 +1,95 @@
+//! `[cache]` and `[store]`: what is remembered.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Secret;
+use super::check::Problem;
+use super::layers::Merged;
+
+/// `[cache]`
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// Remember decisions.
+    pub enabled: bool,
+    /// How long a decision is remembered, in milliseconds.
+    #[schemars(range(min = 1))]
+    pub ttl_ms: u64,
+    /// How many decisions are kept in memory (Redis keeps its own house).
+    pub max_entries: u64,
+    /// Redis in which the decisions of an LLM classifier are shared, `redis://[:password@]host:port/db`.
+    /// Unset: memory.
+    #[schemars(extend("example" = "${REDIS_URL}"))]
+    pub redis_url: Option<Secret>,
+    /// Longest wait for Redis, in milliseconds; after it the decision is made anew.
+    #[schemars(range(min = 1))]
+    pub redis_timeout_ms: u64,
+}
+
+impl Cache {
+    pub(super) fn validate(&self, merged: &Merged, problems: &mut Vec<Problem>) {
+        if let Some(url) = &self.redis_url
+            && let Err(error) = redis::Client::open(url.expose())
+        {
+            let hint = "write it like redis://127.0.0.1:6379/0";
+            problems.push(merged.problem("cache.redis_url", format!("not a Redis URL ({error})"), hint));
+        }
+    }
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// The history's file, `sqlite://PATH`. Unset: `xrouter.db` beside the configuration in use;
+    /// without one, in the user's data folder.
+    #[schemars(extend("example" = "sqlite:///var/lib/xrouter/xrouter.db"))]
+    pub url: Option<String>,
+}
+
+impl Store {
+    pub(super) fn validate(&self, merged: &Merged, problems: &mut Vec<Problem>) {
+        if let Some(url) = &self.url
+            && file_of(url).is_none()
+        {
+            let hint = "write it like sqlite://xrouter.db or sqlite:///var/lib/xrouter/xrouter.db";
+            problems.push(merged.problem("store.url", format!("`{url}` names no SQLite file"), hint));
+        }
+    }
+
+    /// The history's file, from `url`, the configuration's folder or the user's data folder.
+    #[must_use]
+    pub fn path(&self, config_file: Option<&Path>, data_folder: Option<&Path>) -> PathBuf {
+        let folder = config_file.and_then(Path::parent);
+        match self.url.as_deref().and_then(file_of) {
+            Some(file) => folder.map_or_else(|| PathBuf::from(file), |folder| folder.join(file)),
+            None => folder.or(data_folder).unwrap_or(Path::new(".")).join("xrouter.db"),
+        }
+    }
+}
+
+fn file_of(url: &str) -> Option<&str> {
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
+    let path = path.split('?').next().unwrap_or_default();
+    (!path.is_empty() && path != ":memory:").then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_history_lies_beside_the_configuration_unless_told_otherwise() {
+        let store = |url: Option<&str>| Store { url: url.map(str::to_owned) };
+        let config = Path::new("/etc/xrouter/xrouter.toml");
+        assert_eq!(store(None).path(Some(config), None), Path::new("/etc/xrouter/xrouter.db"));
+        assert_eq!(store(None).path(None, Some(Path::new("/data"))), Path::new("/data/xrouter.db"));
+        assert_eq!(store(Some("sqlite://h.db")).path(Some(config), None), Path::new("/etc/xrouter/h.db"));
+        assert_eq!(store(Some("sqlite:///var/h.db")).path(Some(config), None), Path::new("/var/h.db"));
+        assert_eq!(file_of("postgres://x"), None);
+        assert_eq!(file_of("sqlite::memory:"), None);
+    }
+}

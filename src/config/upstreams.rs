@@ -1,0 +1,330 @@
+//! From the tiers as written to upstreams that can be called.
+
+use std::path::Path;
+use std::time::Duration;
+
+use poem::http::{HeaderName, HeaderValue};
+use reqwest::Url;
+
+use super::check::{Problem, nearest};
+use super::layers::Merged;
+use super::secret;
+use super::tiers::UpstreamConfig;
+use super::{Classifier, ClassifierKind, Config, PriceConfig, Secret};
+use crate::catalog::{Endpoint, Price, Provider, Tier};
+
+/// One endpoint of a tier, complete.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// The tier that it serves.
+    pub tier: Tier,
+    /// Its name in the history and in errors.
+    pub name: String,
+    /// The dialect that it speaks.
+    pub provider: Provider,
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// Its key.
+    pub api_key: Option<Secret>,
+    /// The model to ask; `None` asks for the request's own.
+    pub model: Option<String>,
+    /// More request headers.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Its time limits.
+    pub timeouts: Timeouts,
+    /// Share of the tier's requests among those of the same priority, 1 to 1000.
+    pub weight: u32,
+    /// Smaller is tried first.
+    pub priority: i32,
+    /// Whether its traffic is counted as local.
+    pub local: bool,
+    /// The price written in the configuration, if any.
+    pub price: Option<Price>,
+}
+
+/// Time limits of one upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// Until a stream's first byte.
+    pub first_token: Duration,
+    /// Between two pieces of a stream.
+    pub idle: Duration,
+    /// Until a plain answer is complete.
+    pub total: Duration,
+    /// Until a stream is complete, if that is limited.
+    pub stream_total: Option<Duration>,
+}
+
+/// The classifier's model and where it is.
+#[derive(Debug, Clone)]
+pub struct ClassifierEndpoint {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// Its key.
+    pub api_key: Option<Secret>,
+    /// Its name.
+    pub model: String,
+}
+
+/// All upstreams, and the classifier's endpoint if it has one.
+#[derive(Debug, Clone)]
+pub struct Upstreams {
+    /// By tier, each tier in the order of the configuration.
+    pub tiers: [Vec<Upstream>; 3],
+    /// The model that classifies.
+    pub classifier: Option<ClassifierEndpoint>,
+    /// Whether the next tier up is tried.
+    pub fallback: bool,
+    warnings: Vec<String>,
+}
+
+impl Upstreams {
+    /// The upstreams of a tier; none if it is not configured.
+    #[must_use]
+    pub fn of(&self, tier: Tier) -> &[Upstream] {
+        &self.tiers[tier as usize]
+    }
+
+    /// Every upstream, weakest tier first.
+    pub fn all(&self) -> impl Iterator<Item = &Upstream> {
+        self.tiers.iter().flatten()
+    }
+
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
+    }
+}
+
+/// Resolves the tiers. `None` if a problem was found.
+pub(super) fn resolve(
+    config: &Config,
+    merged: &Merged,
+    folder: &Path,
+    problems: &mut Vec<Problem>,
+) -> Option<Upstreams> {
+    let before = problems.len();
+    let mut resolver = Resolver { config, merged, folder, problems, classifier: None, warnings: Vec::new() };
+    if config.classifier.asks_a_model() {
+        resolver.classifier = resolver.classifier_endpoint(&config.classifier);
+    }
+    let tiers = Tier::ALL.map(|tier| resolver.tier(tier));
+    let Resolver { classifier, warnings, problems, .. } = resolver;
+    (problems.len() == before).then(|| Upstreams { tiers, classifier, fallback: config.tiers.fallback, warnings })
+}
+
+struct Resolver<'a> {
+    config: &'a Config,
+    merged: &'a Merged,
+    folder: &'a Path,
+    problems: &'a mut Vec<Problem>,
+    classifier: Option<ClassifierEndpoint>,
+    warnings: Vec<String>,
+}
+
+impl Resolver<'_> {
+    fn problem(&mut self, key: &str, message: impl Into<String>, hint: impl Into<String>) {
+        self.problems.push(self.merged.problem(key, message, hint));
+    }
+
+    fn classifier_endpoint(&mut self, classifier: &Classifier) -> Option<ClassifierEndpoint> {
+        let base_url = classifier.base_url.as_deref().filter(|url| !url.trim().is_empty())?;
+        let provider = Provider::infer(Url::parse(base_url).ok().as_ref(), None);
+        let endpoint = match Endpoint::parse(base_url, provider) {
+            Ok(endpoint) => endpoint,
+            Err(error) => {
+                self.problem("classifier.base_url", error.to_string(), "it is the address of an OpenAI-compatible server");
+                return None;
+            }
+        };
+        let file = classifier.api_key_file.as_deref();
+        let api_key =
+            secret::resolve("classifier", classifier.api_key.as_ref(), file, self.folder, self.merged, self.problems);
+        Some(ClassifierEndpoint { endpoint, api_key, model: classifier.model.clone()? })
+    }
+
+    fn tier(&mut self, tier: Tier) -> Vec<Upstream> {
+        let table = format!("tiers.{tier}");
+        let written = self.config.tiers.get(tier);
+        if !written.upstreams.is_empty() {
+            if written.single != UpstreamConfig::default() {
+                let message = format!("has both keys of its own and {table}.upstreams");
+                let key = self.first_own_key(&table);
+                self.problem(&key, message, "move the keys into the list, or remove the list");
+                return Vec::new();
+            }
+            let upstreams = written.upstreams.iter().enumerate();
+            return upstreams
+                .filter_map(|(index, upstream)| self.upstream(tier, &format!("{table}.upstreams.{index}"), upstream))
+                .collect();
+        }
+        if written.single == UpstreamConfig::default() {
+            if let (Tier::Cheap, Some(_)) = (tier, &self.classifier) {
+                let shared = UpstreamConfig { base_url: self.config.classifier.base_url.clone(), ..UpstreamConfig::default() };
+                return self.upstream(tier, &table, &shared).into_iter().collect();
+            }
+            if tier == Tier::Frontier || self.config.classifier.effective_kind() != ClassifierKind::Off {
+                let upper = tier.as_str().to_uppercase();
+                self.problem(
+                    &table,
+                    "is not configured",
+                    format!("set {table}.base_url or {table}.provider (or {upper}_BASE_URL), with its api_key and model"),
+                );
+            }
+            return Vec::new();
+        }
+        self.upstream(tier, &table, &written.single).into_iter().collect()
+    }
+
+    /// The first key that a tier has of its own, to point at.
+    fn first_own_key(&self, table: &str) -> String {
+        let keys = super::schema::all_keys();
+        keys.into_iter()
+            .filter(|key| key.starts_with(&format!("{table}.")) && !key.ends_with(".upstreams"))
+            .find(|key| self.merged.origin(key).is_some())
+            .unwrap_or_else(|| table.to_owned())
+    }
+
+    fn provider(&mut self, table: &str, written: &UpstreamConfig) -> Option<Provider> {
+        let key = format!("{table}.provider");
+        match written.provider.as_deref().map(str::trim) {
+            None | Some("" | "auto") => {
+                let url = written.base_url.as_deref().and_then(|url| Url::parse(url.trim()).ok());
+                Some(Provider::infer(url.as_ref(), written.api_key.as_ref().map(Secret::expose)))
+            }
+            Some(name) => {
+                let found = Provider::ALL.into_iter().find(|provider| provider.as_str() == name);
+                if found.is_none() {
+                    let names = Provider::ALL.map(Provider::as_str);
+                    let hint = match nearest(name, names.into_iter()) {
+                        Some(known) => format!("did you mean `{known}`?"),
+                        None => format!("known: auto, {}", names.join(", ")),
+                    };
+                    self.problem(&key, format!("`{name}` is no known provider"), hint);
+                }
+                found
+            }
+        }
+    }
+
+    fn upstream(&mut self, tier: Tier, table: &str, written: &UpstreamConfig) -> Option<Upstream> {
+        let key = |name: &str| format!("{table}.{name}");
+        let provider = self.provider(table, written)?;
+        if !provider.speaks_openai() {
+            let named = if self.merged.origin(&key("provider")).is_some() { key("provider") } else { key("base_url") };
+            self.problem(
+                &named,
+                format!("the provider {provider} is not supported by this version"),
+                "use one that speaks OpenAI's chat API: openai, openai_compatible, groq, together, mistral, perplexity, openrouter, ollama, xrouter",
+            );
+            return None;
+        }
+        let text = |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+        let Some(base_url) = text(&written.base_url).or_else(|| provider.default_base_url().map(str::to_owned)) else {
+            let hint = format!("set {} to the address of the API, like http://localhost:8000/v1", key("base_url"));
+            self.problem(&key("base_url"), format!("is not set, and {provider} has no address of its own"), hint);
+            return None;
+        };
+        let endpoint = match Endpoint::parse(&base_url, provider) {
+            Ok(endpoint) => endpoint,
+            Err(error) => {
+                self.problem(&key("base_url"), error.to_string(), "it is the root of the provider's API");
+                return None;
+            }
+        };
+        let file = written.api_key_file.as_deref();
+        let mut api_key = secret::resolve(table, written.api_key.as_ref(), file, self.folder, self.merged, self.problems);
+        let mut model = text(&written.model);
+        if let Some(classifier) = self.classifier.as_ref().filter(|classifier| same_server(&classifier.endpoint, &endpoint)) {
+            if let Some(other) = model.as_deref().filter(|model| *model != classifier.model) {
+                self.warnings.push(format!(
+                    "{} is `{other}`, but the same server classifies with `{}`: that model is used for both, so that the engine never swaps models",
+                    key("model"), classifier.model
+                ));
+            }
+            model = Some(classifier.model.clone());
+            api_key = api_key.or_else(|| classifier.api_key.clone());
+        }
+        let headers = self.headers(&key("headers"), written)?;
+        let price = self.price(&key("price"), written.price)?;
+        let name = text(&written.name)
+            .unwrap_or_else(|| format!("{provider}/{}", model.as_deref().unwrap_or("request's model")));
+        Some(Upstream {
+            tier,
+            name,
+            provider,
+            local: written.local.unwrap_or_else(|| endpoint.is_local()),
+            endpoint,
+            api_key,
+            model,
+            headers,
+            timeouts: self.timeouts(tier, written),
+            weight: written.weight.unwrap_or(1),
+            priority: written.priority.unwrap_or(0),
+            price,
+        })
+    }
+
+    fn headers(&mut self, key: &str, written: &UpstreamConfig) -> Option<Vec<(HeaderName, HeaderValue)>> {
+        let mut headers = Vec::new();
+        for (name, value) in written.headers.iter().flatten() {
+            let name_key = format!("{key}.{name}");
+            match (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.expose())) {
+                (Ok(name), Ok(mut value)) => {
+                    value.set_sensitive(true);
+                    headers.push((name, value));
+                }
+                (Err(_), _) => {
+                    self.problem(&name_key, format!("`{name}` is no header name"), "use letters, digits and `-`");
+                    return None;
+                }
+                (_, Err(_)) => {
+                    self.problem(&name_key, "its value cannot stand in a header", "use visible ASCII on one line");
+                    return None;
+                }
+            }
+        }
+        Some(headers)
+    }
+
+    /// The price in force, or `None` after reporting that it is none.
+    #[expect(clippy::option_option, reason = "outer: whether it is valid; inner: whether there is one")]
+    fn price(&mut self, key: &str, written: Option<PriceConfig>) -> Option<Option<Price>> {
+        let Some(written) = written else { return Some(None) };
+        let mut parts = [written.input, written.output, written.cache_read, written.cache_write].into_iter().map(|usd| {
+            usd.map(Price::per_million).transpose()
+        });
+        let mut next = || parts.next().unwrap_or(Ok(None));
+        match (next(), next(), next(), next()) {
+            (Ok(input), Ok(output), Ok(cache_read), Ok(cache_write)) => {
+                Some(Some(Price { input, output, cache_read, cache_write }))
+            }
+            (Err(error), ..) | (_, Err(error), ..) | (_, _, Err(error), _) | (.., Err(error)) => {
+                self.problem(key, error.to_string(), "write US dollars per million tokens");
+                None
+            }
+        }
+    }
+
+    fn timeouts(&self, tier: Tier, written: &UpstreamConfig) -> Timeouts {
+        let one_number = written.timeout_ms.or(self.config.upstream_defaults.timeout_ms).unwrap_or(match tier {
+            Tier::Cheap => 30_000,
+            Tier::Medium => 45_000,
+            Tier::Frontier => 60_000,
+        });
+        let limit = |ms: Option<u64>, default: u64| Duration::from_millis(ms.unwrap_or(default));
+        Timeouts {
+            connect: limit(written.connect_timeout_ms, 5_000),
+            first_token: limit(written.first_token_timeout_ms, one_number),
+            idle: limit(written.idle_timeout_ms, 30_000),
+            total: limit(written.total_timeout_ms, one_number),
+            stream_total: written.total_timeout_ms.map(Duration::from_millis),
+        }
+    }
+}
+
+fn same_server(one: &Endpoint, other: &Endpoint) -> bool {
+    let root = |endpoint: &Endpoint| endpoint.root().replacen("//localhost", "//127.0.0.1", 1);
+    root(one) == root(other)
+}

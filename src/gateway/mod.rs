@@ -1,0 +1,156 @@
+//! The path of a request: the one place that knows the order of steps.
+//!
+//! Enters: a request's bytes and what its headers say. Leaves: an answer, whole or as a stream, or an
+//! error, each with the [`Route`] that it took; and a row in the history. Knows nothing of HTTP
+//! servers: [`crate::api`] turns what leaves into responses. Read [`Gateway::chat`] first.
+
+mod attempt;
+mod classifier_call;
+mod decide;
+mod record;
+mod stream;
+mod warm;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::cache::Cache;
+use crate::catalog::{Catalog, Tier, UnknownTier};
+use crate::config::Strategy;
+use crate::protocol::{ChatRequest, RequestError, RequestId};
+use crate::providers::{Client, ProviderError, Target};
+use crate::routing::{Classifier, Source};
+use crate::store::Store;
+
+pub use classifier_call::ClassifierCall;
+pub use stream::Meter;
+pub use warm::keep_warm;
+
+use record::Record;
+
+/// Everything that a request passes through.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The upstreams by tier.
+    pub tiers: [Vec<Target>; 3],
+    /// Whether the next tier up is tried.
+    pub fallback: bool,
+    /// What decides.
+    pub classifier: Arc<Classifier>,
+    /// Everything that its decisions depend on besides the input.
+    pub fingerprint: String,
+    /// Which text is classified.
+    pub strategy: Strategy,
+    /// Longest text that is classified, in characters.
+    pub max_chars: usize,
+    /// What was decided before.
+    pub cache: Cache,
+    /// The sender.
+    pub client: Client,
+    /// The history.
+    pub store: Store,
+    /// Prices.
+    pub catalog: Arc<Catalog>,
+}
+
+/// A chat request as it came in.
+#[derive(Debug)]
+pub struct ChatCall {
+    /// The body.
+    pub body: Bytes,
+    /// Its id.
+    pub request_id: RequestId,
+    /// What `X-Xrouter-Tier` says.
+    pub tier_header: Option<String>,
+    /// The name of the key that it came with.
+    pub key: Option<String>,
+    /// When it arrived.
+    pub arrived: Instant,
+}
+
+/// Which way a request went, as the answer's headers tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// What was decided, before fallback.
+    pub decision: Tier,
+    /// The step that decided it.
+    pub source: Source,
+    /// The tier that answered, or that was tried last.
+    pub tier: Option<Tier>,
+    /// The model that was asked.
+    pub model: Option<String>,
+    /// How many upstream calls were made.
+    pub attempts: u32,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The way it came.
+    pub route: Route,
+    /// The answer itself.
+    pub body: AnswerBody,
+}
+
+/// What is sent to the client.
+#[derive(Debug)]
+pub enum AnswerBody {
+    /// A `chat.completion`, byte for byte as the upstream sent it.
+    Whole(Bytes),
+    /// A stream of server-sent events.
+    Stream(Box<Meter>),
+}
+
+/// A request that got no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct GatewayError {
+    /// Why.
+    pub reason: Reason,
+    /// The way it went, if a decision was taken.
+    pub route: Option<Route>,
+}
+
+/// Why a request got no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Reason {
+    /// It cannot be read.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// Its tier header names no tier.
+    #[error("X-Xrouter-Tier: {0}")]
+    Tier(#[from] UnknownTier),
+    /// No upstream of the decided tier is configured.
+    #[error("no upstream is configured for the {0} tier")]
+    NoUpstream(Tier),
+    /// The last upstream that was tried failed.
+    #[error("{error}")]
+    Upstream {
+        /// How.
+        error: ProviderError,
+        /// Its name in the configuration.
+        upstream: String,
+    },
+}
+
+impl From<Reason> for GatewayError {
+    fn from(reason: Reason) -> Self {
+        GatewayError { reason, route: None }
+    }
+}
+
+impl Gateway {
+    /// Answers a chat request: read, decide, try upstreams, record.
+    ///
+    /// # Errors
+    /// The request is at fault, or every upstream failed.
+    pub async fn chat(&self, call: ChatCall) -> Result<Answer, GatewayError> {
+        let ChatCall { body, request_id, tier_header, key, arrived } = call;
+        let request = ChatRequest::parse(&body).map_err(Reason::from)?;
+        let decided = self.decide(&request, tier_header.as_deref()).await.map_err(Reason::from)?;
+        let record = Record::open(self, &request, &decided, request_id, key, arrived);
+        self.attempt(&request, decided.decision.tier, record).await
+    }
+}

@@ -1,0 +1,156 @@
+//! The row of a request while it is under way. It reaches the history whatever happens: settled by
+//! the step that knows how it ended, else when it is dropped.
+
+use std::time::{Duration, Instant};
+
+use super::decide::Decided;
+use super::{Gateway, Route};
+use crate::catalog::Price;
+use crate::protocol::{ChatRequest, RequestId, Timestamp, TokenUsage};
+use crate::providers::Target;
+use crate::routing::Source;
+use crate::store::{Row, Store};
+
+/// A request under way.
+#[derive(Debug)]
+pub(super) struct Record {
+    store: Store,
+    arrived: Instant,
+    source: Source,
+    price: Option<Price>,
+    frontier_price: Option<Price>,
+    /// Taken when it is settled.
+    row: Option<Row>,
+}
+
+/// A duration in whole microseconds.
+pub(super) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+impl Record {
+    pub(super) fn open(
+        gateway: &Gateway,
+        request: &ChatRequest<'_>,
+        decided: &Decided,
+        request_id: RequestId,
+        key: Option<String>,
+        arrived: Instant,
+    ) -> Self {
+        let decision = &decided.decision;
+        let frontier = gateway.tiers[2].first();
+        let frontier_model = |target: &Target| target.upstream.model.clone().unwrap_or_else(|| request.model.to_string());
+        let row = Row {
+            request_id: request_id.as_str().to_owned(),
+            created_at_ms: Timestamp::now().0 - i64::try_from(arrived.elapsed().as_millis()).unwrap_or(0),
+            session: None,
+            key,
+            decision: decision.tier,
+            source: decision.source.as_str(),
+            score: decision.score,
+            confidence: decision.confidence,
+            reason: Some(decision.reason.clone().into_owned()),
+            tier: None,
+            upstream: None,
+            provider: None,
+            requested_model: request.model.chars().take(256).collect(),
+            selected_model: None,
+            response_model: None,
+            local: false,
+            stream: request.stream,
+            status: 499,
+            error_type: Some("client_closed"),
+            attempts: 0,
+            usage: TokenUsage::default(),
+            usage_source: TokenUsage::default().source(),
+            cost: None,
+            frontier_cost: None,
+            asked_classifier: decided.asked,
+            classifier_usage: decided.usage,
+            classify_us: Some(decided.classify_us),
+            first_token_us: None,
+            duration_us: 0,
+        };
+        Record {
+            store: gateway.store.clone(),
+            arrived,
+            source: decision.source,
+            price: None,
+            frontier_price: frontier.and_then(|target| target.price(&gateway.catalog, &frontier_model(target))),
+            row: Some(row),
+        }
+    }
+
+    /// An upstream is about to be called.
+    pub(super) fn attempt(&mut self, gateway: &Gateway, target: &Target, model: &str) {
+        self.price = target.price(&gateway.catalog, model);
+        if let Some(row) = &mut self.row {
+            row.attempts += 1;
+            row.tier = Some(target.upstream.tier);
+            row.upstream = Some(target.upstream.name.clone());
+            row.provider = Some(target.upstream.provider.as_str());
+            row.selected_model = Some(model.to_owned());
+            row.local = target.upstream.local;
+        }
+    }
+
+    /// What the answer says of itself. Later figures replace earlier ones; absent ones do not.
+    pub(super) fn answered(&mut self, model: Option<&str>, usage: Option<TokenUsage>) {
+        if let Some(row) = &mut self.row {
+            if let Some(model) = model.filter(|_| row.response_model.is_none()) {
+                row.response_model = Some(model.chars().take(256).collect());
+            }
+            if let Some(usage) = usage {
+                row.usage = usage;
+                row.usage_source = usage.source();
+            }
+        }
+    }
+
+    /// The first token went out.
+    pub(super) fn first_token(&mut self) {
+        let elapsed = micros(self.arrived.elapsed());
+        if let Some(row) = &mut self.row {
+            row.first_token_us.get_or_insert(elapsed);
+        }
+    }
+
+    /// The way taken so far.
+    pub(super) fn route(&self) -> Option<Route> {
+        self.row.as_ref().map(|row| Route {
+            decision: row.decision,
+            source: self.source,
+            tier: row.tier,
+            model: row.selected_model.clone(),
+            attempts: row.attempts,
+        })
+    }
+
+    /// A figure that differs from request to request, for the weighted draw of upstreams.
+    pub(super) fn seed(&self) -> u64 {
+        let id = self.row.as_ref().map_or("", |row| row.request_id.as_str());
+        id.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
+    }
+
+    /// The end. What comes after it is not recorded.
+    pub(super) fn settle(&mut self, status: u16, error_type: Option<&'static str>) {
+        let Some(mut row) = self.row.take() else { return };
+        row.status = status;
+        row.error_type = error_type;
+        row.duration_us = micros(self.arrived.elapsed());
+        row.cost = self.price.and_then(|price| price.cost(&row.usage));
+        row.frontier_cost = self.frontier_price.and_then(|price| price.cost(&row.usage));
+        self.store.record(row);
+    }
+}
+
+impl Drop for Record {
+    /// Nobody settled it: the client left, or a step panicked.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.settle(500, Some("panic"));
+        } else {
+            self.settle(499, Some("client_closed"));
+        }
+    }
+}

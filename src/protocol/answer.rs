@@ -1,0 +1,97 @@
+//! What is read of an answer on its way through: its model, whether it finished, its usage.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::TokenUsage;
+
+/// The parts of a plain answer (`chat.completion`) that are looked at.
+#[derive(Debug, Deserialize)]
+pub struct AnswerView<'a> {
+    /// The model that answered, as the provider names it.
+    #[serde(borrow, default)]
+    pub model: Option<Cow<'a, str>>,
+    /// Present in every real answer; a body without it is not one.
+    #[serde(rename = "choices")]
+    _choices: Vec<IgnoredAny>,
+    /// Token counts, if the provider reported any.
+    #[serde(default)]
+    pub usage: Option<TokenUsage>,
+}
+
+/// The parts of a stream's chunk (`chat.completion.chunk`) that are looked at.
+#[derive(Debug, Deserialize)]
+pub struct ChunkView<'a> {
+    /// The model that answers, as the provider names it.
+    #[serde(borrow, default)]
+    pub model: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    choices: Vec<ChoiceView<'a>>,
+    /// Token counts, if this chunk carries them.
+    #[serde(default)]
+    pub usage: Option<TokenUsage>,
+    #[serde(default)]
+    error: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ChoiceView<'a> {
+    #[serde(borrow, default)]
+    delta: Option<DeltaView<'a>>,
+    #[serde(borrow, default)]
+    finish_reason: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct DeltaView<'a> {
+    #[serde(borrow, default)]
+    content: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    reasoning_content: Option<Cow<'a, str>>,
+    #[serde(default)]
+    tool_calls: Option<Vec<IgnoredAny>>,
+}
+
+impl ChunkView<'_> {
+    /// Whether this chunk carries only usage: the one that a client gets when it asks for
+    /// `stream_options.include_usage`.
+    #[must_use]
+    pub fn is_usage_only(&self) -> bool {
+        self.choices.is_empty() && self.usage.is_some()
+    }
+
+    /// Whether the model said something in this chunk: text, reasoning or a tool call.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        let says = |text: &Option<Cow<'_, str>>| text.as_deref().is_some_and(|text| !text.is_empty());
+        self.choices.iter().filter_map(|choice| choice.delta.as_ref()).any(|delta| {
+            says(&delta.content)
+                || says(&delta.reasoning_content)
+                || delta.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
+        })
+    }
+
+    /// Whether a choice ends with this chunk.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.choices.iter().any(|choice| choice.finish_reason.is_some())
+    }
+
+    /// Whether the provider reports a failure in the middle of the stream.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.error.is_some()
+    }
+
+    /// The text of the first choice in this chunk, empty if there is none.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.choices
+            .first()
+            .and_then(|choice| choice.delta.as_ref())
+            .and_then(|delta| delta.content.as_deref())
+            .unwrap_or_default()
+    }
+}

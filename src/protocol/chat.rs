@@ -1,0 +1,355 @@
+//! A chat request, read once by borrowing from its bytes and changed by patching them in place.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// The body of `POST /v1/chat/completions`, as far as it is looked at. Everything else stays in
+/// the bytes, untouched.
+#[derive(Debug)]
+pub struct ChatRequest<'a> {
+    body: &'a str,
+    /// The model that the client asked for; empty if it named none.
+    pub model: Cow<'a, str>,
+    /// The conversation, oldest first.
+    pub messages: Vec<Message<'a>>,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// Whether the client itself asked for the usage chunk.
+    pub include_usage: bool,
+    /// How many tools the client offers.
+    pub tools: usize,
+    model_span: Option<Range<usize>>,
+    stream_options_span: Option<Range<usize>>,
+}
+
+/// One message of a conversation.
+#[derive(Debug, Deserialize)]
+pub struct Message<'a> {
+    /// `system`, `developer`, `user`, `assistant`, `tool`, or what else a client writes.
+    #[serde(borrow, default)]
+    pub role: Cow<'a, str>,
+    /// Its text.
+    #[serde(borrow, default)]
+    pub content: Content<'a>,
+}
+
+/// The text of a message: what stands in a plain `content`, or the text parts of a list.
+#[derive(Debug, Default)]
+pub struct Content<'a> {
+    /// The texts, in order; none for an empty or absent content.
+    pub texts: Vec<Cow<'a, str>>,
+    /// Parts that are no text: images, audio, files.
+    pub other_parts: usize,
+}
+
+/// A request that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The body is no JSON object of the right shape.
+    #[error("the request body is not a valid chat completion request: {reason}")]
+    Malformed {
+        /// What the parser says, with line and column.
+        reason: String,
+        /// The field, where the parser knows it.
+        param: Option<&'static str>,
+    },
+}
+
+/// What happens to a stream's usage chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsageChunk {
+    /// Ask the upstream for it.
+    Ask,
+    /// Leave the request as it is: the upstream does not know the option.
+    Leave,
+    /// Take the option out: the upstream would refuse it.
+    Remove,
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(borrow, default)]
+    model: Option<&'a RawValue>,
+    #[serde(borrow)]
+    messages: Vec<Message<'a>>,
+    #[serde(default)]
+    stream: Option<bool>,
+    #[serde(borrow, default)]
+    stream_options: Option<&'a RawValue>,
+    #[serde(default)]
+    tools: Option<Vec<IgnoredAny>>,
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: Option<bool>,
+}
+
+impl<'a> ChatRequest<'a> {
+    /// Reads a request body.
+    ///
+    /// # Errors
+    /// The body is not UTF-8, no JSON object, names one of the fields read here twice, or has one
+    /// of another type than OpenAI's API gives it.
+    pub fn parse(body: &'a [u8]) -> Result<Self, RequestError> {
+        let body = std::str::from_utf8(body).map_err(|error| malformed(format!("it is not UTF-8 ({error})"), None))?;
+        let wire: Wire<'a> = serde_json::from_str(body).map_err(|error| {
+            let reason = error.to_string();
+            let param = ["messages", "stream_options", "stream", "tools", "model"]
+                .into_iter()
+                .find(|field| reason.contains(&format!("`{field}`")));
+            malformed(reason, param)
+        })?;
+        let model = match wire.model {
+            None => Cow::Borrowed(""),
+            Some(raw) => serde_json::from_str::<Option<BorrowedStr<'a>>>(raw.get())
+                .map_err(|_| malformed("`model` must be a string".to_owned(), Some("model")))?
+                .map_or(Cow::Borrowed(""), |text| text.0),
+        };
+        let include_usage = match wire.stream_options {
+            None => false,
+            Some(raw) => serde_json::from_str::<Option<StreamOptions>>(raw.get())
+                .map_err(|_| malformed("`stream_options` must be an object".to_owned(), Some("stream_options")))?
+                .and_then(|options| options.include_usage)
+                .unwrap_or(false),
+        };
+        Ok(ChatRequest {
+            body,
+            model,
+            messages: wire.messages,
+            stream: wire.stream.unwrap_or(false),
+            include_usage,
+            tools: wire.tools.map_or(0, |tools| tools.len()),
+            model_span: wire.model.map(|raw| span_in(body, raw.get())),
+            stream_options_span: wire.stream_options.map(|raw| span_in(body, raw.get())),
+        })
+    }
+
+    /// The body with another model and, for streams, the usage chunk asked for or not; every other
+    /// byte is the client's.
+    #[must_use]
+    pub fn with_model(&self, model: &str, usage: UsageChunk) -> Bytes {
+        let mut edits: Vec<(Range<usize>, String)> = Vec::with_capacity(2);
+        let mut front = String::new();
+        let quoted = serde_json::Value::from(model).to_string();
+        match &self.model_span {
+            Some(span) => edits.push((span.clone(), quoted)),
+            None => front.push_str(&format!("\"model\":{quoted},")),
+        }
+        match (usage, &self.stream_options_span) {
+            (UsageChunk::Ask, _) if !self.stream || self.include_usage => {}
+            (UsageChunk::Ask, None) => front.push_str("\"stream_options\":{\"include_usage\":true},"),
+            (UsageChunk::Ask, Some(span)) => edits.push((span.clone(), asking_for_usage(&self.body[span.clone()]))),
+            (UsageChunk::Remove, Some(span)) => edits.push((member_around(self.body, span), String::new())),
+            (UsageChunk::Remove, None) | (UsageChunk::Leave, _) => {}
+        }
+        edits.sort_by_key(|(span, _)| span.start);
+        let open = self.body.find('{').expect("a parsed request is an object") + 1;
+        let mut patched = String::with_capacity(self.body.len() + front.len() + 64);
+        patched.push_str(&self.body[..open]);
+        patched.push_str(&front);
+        let mut at = open;
+        for (span, text) in edits {
+            patched.push_str(&self.body[at..span.start]);
+            patched.push_str(&text);
+            at = span.end;
+        }
+        patched.push_str(&self.body[at..]);
+        Bytes::from(patched)
+    }
+}
+
+fn malformed(reason: String, param: Option<&'static str>) -> RequestError {
+    RequestError::Malformed { reason, param }
+}
+
+/// Where a slice of `whole` stands in it.
+fn span_in(whole: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr().addr() - whole.as_ptr().addr();
+    start..start + part.len()
+}
+
+/// `stream_options` with `include_usage` set, its other members kept.
+fn asking_for_usage(options: &str) -> String {
+    let mut members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(options).unwrap_or_default();
+    members.insert("include_usage".to_owned(), true.into());
+    serde_json::Value::Object(members).to_string()
+}
+
+/// The span of a whole member (`"name": value` and one comma), from the span of its value.
+fn member_around(body: &str, value: &Range<usize>) -> Range<usize> {
+    let colon = body[..value.start].rfind(':').expect("a member's value stands after a colon");
+    let close = body[..colon].rfind('"').expect("a member's name ends with a quote");
+    let open = body[..close].rfind('"').expect("the names that are removed hold no quote");
+    let after = &body[value.end..];
+    if after.trim_start().starts_with(',') {
+        let comma = value.end + after.len() - after.trim_start().len();
+        return open..comma + 1;
+    }
+    let before = body[..open].trim_end();
+    if before.ends_with(',') { before.len() - 1..value.end } else { open..value.end }
+}
+
+/// A string that is borrowed where it holds no escapes.
+struct BorrowedStr<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for BorrowedStr<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = BorrowedStr<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(BorrowedStr(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(BorrowedStr(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl<'de> Visitor<'de> for Shape {
+            type Value = Content<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, a list of parts or null as message content")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Content { texts: vec![Cow::Borrowed(text)], other_parts: 0 })
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Content { texts: vec![Cow::Owned(text.to_owned())], other_parts: 0 })
+            }
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Content::default())
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Self::Value, A::Error> {
+                let mut content = Content::default();
+                while let Some(part) = parts.next_element::<Part<'de>>()? {
+                    match part.text {
+                        Some(text) => content.texts.push(text),
+                        None => content.other_parts += 1,
+                    }
+                }
+                Ok(content)
+            }
+            // Some clients wrap a single part without a list.
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let part = Part::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                let other_parts = usize::from(part.text.is_none());
+                Ok(Content { texts: part.text.into_iter().collect(), other_parts })
+            }
+        }
+        deserializer.deserialize_any(Shape)
+    }
+}
+
+#[derive(Deserialize)]
+struct Part<'a> {
+    #[serde(borrow, default)]
+    text: Option<Cow<'a, str>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = "{ \"model\" : \"auto\",\"x\":1.0e0, \"messages\":[{\"role\":\"user\",\"content\":\"h\\u00e9\"}],\"stream\":true }";
+
+    fn patched(body: &str, model: &str, usage: UsageChunk) -> String {
+        let request = ChatRequest::parse(body.as_bytes()).unwrap();
+        String::from_utf8(request.with_model(model, usage).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_request_is_read_by_borrowing() {
+        let request = ChatRequest::parse(BODY.as_bytes()).unwrap();
+        assert!(matches!(request.model, Cow::Borrowed("auto")));
+        assert!(request.stream && !request.include_usage);
+        assert_eq!(request.messages[0].content.texts, ["hé"]);
+    }
+
+    #[test]
+    fn only_the_model_and_the_usage_option_change() {
+        assert_eq!(
+            patched(BODY, "m\"1", UsageChunk::Ask),
+            "{\"stream_options\":{\"include_usage\":true}, \"model\" : \"m\\\"1\",\"x\":1.0e0, \"messages\":[{\"role\":\"user\",\"content\":\"h\\u00e9\"}],\"stream\":true }"
+        );
+        let other = r#"{"messages":[],"stream":true,"stream_options":{"a":1,"include_usage":false}}"#;
+        assert_eq!(
+            patched(other, "m", UsageChunk::Ask),
+            r#"{"model":"m","messages":[],"stream":true,"stream_options":{"a":1,"include_usage":true}}"#
+        );
+        let asked = r#"{"model":"m","messages":[],"stream":true,"stream_options":{"include_usage":true}}"#;
+        assert_eq!(patched(asked, "m", UsageChunk::Ask), asked);
+        let plain = r#"{"model":"m","messages":[]}"#;
+        assert_eq!(patched(plain, "m", UsageChunk::Ask), plain);
+    }
+
+    #[test]
+    fn the_usage_option_can_be_taken_out_wherever_it_stands() {
+        let cases = [
+            (r#"{"model":"m","stream_options" : {},"messages":[]}"#, r#"{"model":"m","messages":[]}"#),
+            (r#"{"stream_options":{} , "model":"m","messages":[]}"#, r#"{ "model":"m","messages":[]}"#),
+            (r#"{"model":"m","messages":[] , "stream_options":{}}"#, r#"{"model":"m","messages":[] }"#),
+        ];
+        for (before, after) in cases {
+            assert_eq!(patched(before, "m", UsageChunk::Remove), after);
+        }
+    }
+
+    #[test]
+    fn content_is_text_parts_null_or_absent() {
+        let body = r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"x"}}]},
+            {"role":"assistant","content":null},{"role":"tool"}]}"#;
+        let request = ChatRequest::parse(body.as_bytes()).unwrap();
+        assert_eq!(request.messages[0].content.texts, ["a"]);
+        assert_eq!(request.messages[0].content.other_parts, 1);
+        assert!(request.messages[1].content.texts.is_empty());
+        assert!(request.messages[2].content.texts.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused_with_the_field() {
+        let cases = [
+            ("", None),
+            ("[]", None),
+            ("{}", Some("messages")),
+            (r#"{"messages":[],"model":1}"#, Some("model")),
+            (r#"{"messages":[],"stream_options":7}"#, Some("stream_options")),
+            (r#"{"messages":[],"messages":[]}"#, Some("messages")),
+            (r#"{"messages":[]} x"#, None),
+        ];
+        for (body, field) in cases {
+            let RequestError::Malformed { param, .. } = ChatRequest::parse(body.as_bytes()).unwrap_err();
+            assert_eq!(param, field, "{body}");
+        }
+        assert!(ChatRequest::parse(b"{\"messages\":[\"\xff\"]}").is_err());
+    }
+
+    #[test]
+    fn deep_nesting_does_not_overflow_the_stack() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        for field in ["model", "messages", "stream_options", "tools", "x"] {
+            let body = format!(r#"{{"messages":[],"{field}":{deep}}}"#);
+            let _ = ChatRequest::parse(body.as_bytes());
+        }
+        let content = format!(r#"{{"messages":[{{"role":"user","content":{deep}}}]}}"#);
+        assert!(ChatRequest::parse(content.as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,100 @@
+//! What can go wrong with an upstream, and what the caller may do about it.
+
+use std::time::Duration;
+
+use crate::catalog::Provider;
+use crate::protocol::ErrorBody;
+
+/// A failed upstream call.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// No connection, or it broke before an answer came.
+    #[error("{provider} cannot be reached: {reason}")]
+    Unreachable {
+        /// Who was called.
+        provider: Provider,
+        /// The cause, without the URL.
+        reason: String,
+    },
+    /// Nothing came in time.
+    #[error("{provider} did not answer within {limit:?}")]
+    Timeout {
+        /// Who was called.
+        provider: Provider,
+        /// The limit that passed.
+        limit: Duration,
+    },
+    /// An answer with an error status, or a stream that began with an error.
+    #[error("{provider} answered {status}: {message}")]
+    Status {
+        /// Who was called.
+        provider: Provider,
+        /// Its status.
+        status: u16,
+        /// Its message.
+        message: String,
+        /// Its own `type`, `code` and `param`, where it speaks OpenAI's dialect.
+        detail: Option<Box<ErrorBody>>,
+        /// What its `retry-after` header said.
+        retry_after: Option<String>,
+    },
+    /// An answer that is none.
+    #[error("{provider} sent an answer that cannot be read: {reason}")]
+    Malformed {
+        /// Who was called.
+        provider: Provider,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The request names no model, and the upstream has none of its own.
+    #[error("the {tier} tier has no model of its own, and the request asks for `{model}`: name a model in tiers.{tier}.model or in the request")]
+    NoModel {
+        /// The tier.
+        tier: crate::catalog::Tier,
+        /// What the request asks for.
+        model: String,
+    },
+}
+
+/// What a failure means for the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The request is at fault: it goes back as it is.
+    Client,
+    /// The key, the model or the quota is at fault: another upstream may do, and the operator should look.
+    Operator,
+    /// The upstream is at fault: another one may do.
+    Upstream,
+}
+
+impl ProviderError {
+    /// Who is at fault.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            ProviderError::NoModel { .. } => Verdict::Client,
+            ProviderError::Status { status: 400 | 413 | 422, .. } => Verdict::Client,
+            ProviderError::Status { status: 401..=404, .. } => Verdict::Operator,
+            _ => Verdict::Upstream,
+        }
+    }
+
+    /// A low-cardinality name for the history, the log and metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            ProviderError::Unreachable { .. } => "upstream_unreachable",
+            ProviderError::Timeout { .. } => "upstream_timeout",
+            ProviderError::Malformed { .. } => "upstream_malformed",
+            ProviderError::NoModel { .. } => "no_model",
+            ProviderError::Status { status, .. } => match status {
+                400 | 413 | 422 => "upstream_rejected",
+                401 | 403 => "upstream_auth",
+                402 | 404 => "upstream_config",
+                429 => "upstream_rate_limited",
+                503 | 529 => "upstream_overloaded",
+                _ => "upstream_error",
+            },
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What turns a request into a tier: compiled in, a model, or both.
+
+mod embedded;
+mod input;
+mod llm;
+
+use std::borrow::Cow;
+
+use crate::catalog::Tier;
+use crate::config::ClassifierKind;
+use crate::protocol::TokenUsage;
+use crate::routing::{Decision, Source};
+
+pub use embedded::{Embedded, Feature, Thresholds};
+pub use input::{Input, input};
+pub use llm::{Ask, AskError, AskPiece, Failure, LlmClassifier, LlmSettings};
+
+/// The configured classifier.
+#[derive(Debug)]
+pub enum Classifier {
+    /// Everything goes to the frontier tier.
+    Off,
+    /// The one compiled in.
+    Embedded(Embedded),
+    /// A small model.
+    Llm(LlmClassifier),
+    /// The one compiled in first, the model where that is unsure.
+    Cascade {
+        /// Asked first.
+        embedded: Embedded,
+        /// Asked where the first is unsure.
+        llm: LlmClassifier,
+        /// Confidence under which the first is unsure, 0 to 1.
+        unsure_below: f64,
+    },
+}
+
+/// A decision, and what it took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Classified {
+    /// The decision.
+    pub decision: Decision,
+    /// Whether a model was asked.
+    pub asked: bool,
+    /// Tokens that the model reported.
+    pub usage: TokenUsage,
+}
+
+impl Classified {
+    /// A decision that no model was asked for.
+    #[must_use]
+    pub fn embedded(decision: Decision) -> Self {
+        Classified { decision, asked: false, usage: TokenUsage::default() }
+    }
+}
+
+impl Classifier {
+    /// The kind, as configured.
+    #[must_use]
+    pub fn kind(&self) -> ClassifierKind {
+        match self {
+            Classifier::Off => ClassifierKind::Off,
+            Classifier::Embedded(_) => ClassifierKind::Embedded,
+            Classifier::Llm(_) => ClassifierKind::Llm,
+            Classifier::Cascade { .. } => ClassifierKind::Cascade,
+        }
+    }
+
+    /// The model that is asked, if there is one.
+    #[must_use]
+    pub fn llm(&self) -> Option<&LlmClassifier> {
+        match self {
+            Classifier::Llm(llm) | Classifier::Cascade { llm, .. } => Some(llm),
+            Classifier::Off | Classifier::Embedded(_) => None,
+        }
+    }
+
+    /// Everything that a decision depends on besides the input, as a text to hash.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        match self {
+            Classifier::Off => "off".to_owned(),
+            Classifier::Embedded(embedded) => format!("embedded {}", embedded.fingerprint()),
+            Classifier::Llm(llm) => format!("llm {}", llm.fingerprint()),
+            Classifier::Cascade { embedded, llm, unsure_below } => {
+                format!("cascade {unsure_below} {} {}", embedded.fingerprint(), llm.fingerprint())
+            }
+        }
+    }
+
+    /// Decides. A classifier that fails never fails the request: it decides for the frontier tier,
+    /// with the source `fallback`; in a cascade the embedded decision stands.
+    pub async fn classify(&self, input: &Input<'_>) -> Classified {
+        match self {
+            Classifier::Off => {
+                Classified::embedded(Decision::settled(Tier::Frontier, Source::Disabled, "the classifier is off"))
+            }
+            Classifier::Embedded(embedded) => Classified::embedded(embedded.classify(input)),
+            Classifier::Llm(llm) => match llm.classify(input).await {
+                Ok(classified) => classified,
+                Err(failure) => failed(Tier::Frontier, &failure),
+            },
+            Classifier::Cascade { embedded, llm, unsure_below } => {
+                let first = embedded.classify(input);
+                if first.confidence.unwrap_or(0.0) >= *unsure_below {
+                    return Classified::embedded(first);
+                }
+                match llm.classify(input).await {
+                    Ok(mut classified) => {
+                        classified.decision.score = first.score;
+                        classified.decision.confidence = first.confidence;
+                        classified
+                    }
+                    Err(failure) => {
+                        tracing::warn!(error = %failure, "the classifier's model failed; the embedded decision stands");
+                        let reason = Cow::Owned(format!("llm_unavailable ({failure}); {}", first.reason));
+                        Classified { decision: Decision { reason, ..first }, asked: true, usage: TokenUsage::default() }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn failed(tier: Tier, failure: &Failure) -> Classified {
+    tracing::warn!(error = %failure, "the classifier failed; the request goes to the frontier tier");
+    let mut decision = Decision::settled(tier, Source::Fallback, "");
+    decision.reason = Cow::Owned(format!("classifier_unavailable ({failure})"));
+    Classified { decision, asked: true, usage: TokenUsage::default() }
+}

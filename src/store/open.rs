@@ -1,0 +1,145 @@
+//! Opening the file: settings, migrations, and errors that say what to do.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqlStr, SqliteConnection, SqlitePool};
+
+/// The files of `migrations/`, oldest first. Landed ones are never edited.
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(20_261_123_000_000, "history", include_str!("../../migrations/20261123000000_history.sql"))];
+
+/// A history file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder cannot be made.
+    #[error("cannot create the folder {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file cannot be opened or written.
+    #[error("cannot open the history {}: {source}; check that the file and its folder are readable and writable, or set store.url", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The file is something else.
+    #[error("{} is no xrouter history: {reason}; it was left as it is; move it away, or set store.url to another file", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Why it is none.
+        reason: String,
+    },
+    /// The file was written by a newer version.
+    #[error("{} was written by a newer version of xrouter (schema {version}); it was left as it is; use that version, or set store.url to another file", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The newest migration in it.
+        version: i64,
+    },
+}
+
+impl OpenError {
+    pub(super) fn database(path: &Path, source: sqlx::Error) -> Self {
+        // SQLITE_NOTADB and SQLITE_CORRUPT: the file is there and is something else.
+        let code = source.as_database_error().and_then(|error| error.code().map(Cow::into_owned));
+        if matches!(code.as_deref(), Some("26" | "11")) {
+            return OpenError::Foreign { path: path.to_owned(), reason: "it is no intact SQLite database".to_owned() };
+        }
+        OpenError::Database { path: path.to_owned(), source }
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(Duration::from_secs(5))
+        .foreign_keys(true)
+        .disable_statement_logging()
+}
+
+/// Opens the one connection that writes, and migrates the file.
+pub(super) async fn for_writing(path: &Path) -> Result<SqliteConnection, OpenError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+    }
+    let options = options(path)
+        .create_if_missing(true)
+        // Must be set before the first table; afterwards only a full VACUUM could change it.
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .statement_cache_capacity(64)
+        .pragma("journal_size_limit", "67108864");
+    let fail = |source| OpenError::database(path, source);
+    let mut connection = options.connect().await.map_err(fail)?;
+    migrate(path, &mut connection).await?;
+    Ok(connection)
+}
+
+/// A small pool of connections that only read. They are opened when first used.
+pub(super) fn readers(path: &Path) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_lazy_with(options(path).read_only(true).pragma("query_only", "on"))
+}
+
+async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    let fail = |source| OpenError::database(path, source);
+    let tables: Vec<String> = sqlx::query_scalar("select name from sqlite_master where type = 'table'")
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(fail)?;
+    let ours = tables.iter().any(|name| name == "_sqlx_migrations");
+    if !tables.is_empty() && !ours {
+        let reason = format!("it holds other tables ({})", tables.join(", "));
+        return Err(OpenError::Foreign { path: path.to_owned(), reason });
+    }
+    if ours {
+        let newest: Option<i64> = sqlx::query_scalar("select max(version) from _sqlx_migrations")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(fail)?;
+        let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
+        if let Some(version) = newest.filter(|newest| *newest > known) {
+            return Err(OpenError::Newer { path: path.to_owned(), version });
+        }
+    }
+    migrator().run(connection).await.map_err(|error| match error {
+        sqlx::migrate::MigrateError::Execute(source) => fail(source),
+        other => OpenError::Foreign { path: path.to_owned(), reason: other.to_string() },
+    })
+}
+
+fn migrator() -> Migrator {
+    let migrations = MIGRATIONS.iter().map(|(version, what, sql)| {
+        Migration::new(*version, Cow::Borrowed(*what), MigrationType::Simple, SqlStr::from_static(sql), false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_migration_file_is_compiled_in_once_and_in_order() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let mut files: Vec<String> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        files.sort();
+        let listed: Vec<String> = MIGRATIONS.iter().map(|(version, what, _)| format!("{version}_{what}.sql")).collect();
+        assert_eq!(files, listed);
+    }
+}

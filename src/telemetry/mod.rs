@@ -1,0 +1,34 @@
+//! The log: set up once, at start.
+//!
+//! Enters: the `[log]` table. Leaves: a guard that writes what is left when it is dropped.
+//! Bodies, prompts and keys are never logged, by anybody.
+
+use std::path::Path;
+
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+use crate::config;
+
+/// Starts the log on standard error, and in a file a day if that is wanted.
+///
+/// # Errors
+/// The folder of the log files cannot be made.
+pub fn start(config: &config::Log, folder: &Path, colours: bool) -> std::io::Result<Option<WorkerGuard>> {
+    let filter = || EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let screen = fmt::layer().with_writer(std::io::stderr).with_ansi(colours).with_target(false).with_filter(filter());
+    let (file, guard) = if config.to_file {
+        let folder = folder.join(&config.dir);
+        std::fs::create_dir_all(&folder)?;
+        let (writer, guard) = tracing_appender::non_blocking(tracing_appender::rolling::daily(folder, "xrouter.log"));
+        (Some(fmt::layer().json().with_writer(writer).with_filter(filter())), Some(guard))
+    } else {
+        (None, None)
+    };
+    // A second start, as in tests, keeps the first log.
+    let _ = tracing_subscriber::registry().with(screen).with(file).try_init();
+    Ok(guard)
+}
