@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use poem::endpoint::BoxEndpoint;
 use poem::http::HeaderName;
-use poem::listener::{Acceptor, Listener, TcpAcceptor, TcpListener};
-use poem::{EndpointExt, Response, Route, Server};
+use poem::{EndpointExt, Response, Route};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +21,7 @@ use crate::gateway::{ClassifierCall, Gateway, keep_warm};
 use crate::protocol::Timestamp;
 use crate::providers::{Client, Target};
 use crate::routing::{Classified, Classifier, Embedded, Input, LlmClassifier, LlmSettings, Thresholds};
+use crate::server::serve;
 use crate::store::{OpenError, Store};
 
 /// How long requests under way may go on after the signal to stop.
@@ -39,7 +40,9 @@ pub enum AppError {
     #[error("cannot set up connections: {0}")]
     Client(#[from] reqwest::Error),
     /// The address is taken or not ours.
-    #[error("cannot listen on {address}: {source}; set server.port (or PORT) to another one, or end the program that uses it")]
+    #[error(
+        "cannot listen on {address}: {source}; set server.port (or PORT) to another one, or end the program that uses it"
+    )]
     Listen {
         /// The address.
         address: String,
@@ -54,7 +57,7 @@ pub struct App {
     pub store: Store,
     /// Where it listens.
     pub address: SocketAddr,
-    acceptor: TcpAcceptor,
+    listener: TcpListener,
     endpoint: BoxEndpoint<'static, Response>,
     classifier: Arc<Classifier>,
     config: config::Classifier,
@@ -99,8 +102,8 @@ impl App {
         });
         let endpoint = routes(shared, &access);
         let host = config.server.bind_host();
-        let (acceptor, address) = listen(host, config.server.port).await?;
-        Ok(App { store, address, acceptor, endpoint, classifier, config: config.classifier.clone() })
+        let (listener, address) = listen(host, config.server.port).await?;
+        Ok(App { store, address, listener, endpoint, classifier, config: config.classifier.clone() })
     }
 
     /// Serves until `stop`, lets requests under way end, and writes what is left into the history.
@@ -111,9 +114,7 @@ impl App {
         let tasks = TaskTracker::new();
         tasks.spawn(keep_warm(self.classifier, self.config, stop.clone()));
         tasks.close();
-        let until = stop.clone().cancelled_owned();
-        let served =
-            Server::new_with_acceptor(self.acceptor).run_with_graceful_shutdown(self.endpoint, until, Some(DRAIN)).await;
+        let served = serve(self.listener, self.endpoint, stop.clone(), DRAIN).await;
         stop.cancel();
         tasks.wait().await;
         self.store.close().await;
@@ -140,13 +141,14 @@ fn routes(shared: Arc<Shared>, access: &Access) -> BoxEndpoint<'static, Response
     Front::new(dashboard::mount(routes, store, access.clone()), access.clone()).boxed()
 }
 
-async fn listen(host: &str, port: u16) -> Result<(TcpAcceptor, SocketAddr), AppError> {
-    let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    let failed = |source| AppError::Listen { address: address.clone(), source };
-    let acceptor = TcpListener::bind(&address).into_acceptor().await.map_err(failed)?;
-    let local = acceptor.local_addr().first().and_then(|local| local.as_socket_addr().copied());
-    let local = local.ok_or_else(|| failed(std::io::Error::other("the listener has no address")))?;
-    Ok((acceptor, local))
+async fn listen(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), AppError> {
+    let failed = |source| AppError::Listen {
+        address: if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") },
+        source,
+    };
+    let listener = TcpListener::bind((host, port)).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 fn targets(upstreams: &Upstreams, catalog: &Catalog) -> Result<[Vec<Target>; 3], AppError> {

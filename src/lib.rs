@@ -6,7 +6,7 @@
 //! - doors: [`cli`] (commands), [`api`] (HTTP), [`dashboard`] (pages); [`app`] puts everything together
 //! - the path: [`gateway`] knows the order of steps of one request
 //! - rooms: [`routing`], [`providers`], [`cache`], [`store`], [`hardware`], [`simulator`]
-//! - words: [`protocol`], [`catalog`], [`config`], [`telemetry`]
+//! - words and ground: [`protocol`], [`catalog`], [`config`], [`telemetry`], [`server`]
 //!
 //! `docs/architecture.md` walks one request through them.
 
@@ -22,6 +22,7 @@ pub mod hardware;
 pub mod protocol;
 pub mod providers;
 pub mod routing;
+pub mod server;
 pub mod simulator;
 pub mod store;
 pub mod telemetry;

@@ -53,7 +53,8 @@ impl Access {
     pub fn allows(&self, request: &Request) -> bool {
         let Some((_, cookie)) = &self.key else { return true };
         let bearer = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let key = bearer.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let key =
+            bearer.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         if let Some((_, key)) = key {
             return self.accepts(key.trim());
         }
@@ -94,7 +95,9 @@ mod tests {
         assert!(access.allows(&get("authorization", "Bearer k")));
         assert!(access.allows(&get("authorization", "bearer k")));
         assert!(access.allows(&get("cookie", &cookie)));
-        for (name, value) in [("authorization", "Bearer x"), ("authorization", "k"), ("cookie", "xrouter_session="), ("x", "y")] {
+        for (name, value) in
+            [("authorization", "Bearer x"), ("authorization", "k"), ("cookie", "xrouter_session="), ("x", "y")]
+        {
             assert!(!access.allows(&get(name, value)), "{name}: {value}");
         }
         let post = Request::builder().method(Method::POST).header("cookie", &cookie).finish();

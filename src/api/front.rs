@@ -36,7 +36,7 @@ impl<E: Endpoint> Endpoint for Front<E> {
             .and_then(RequestId::from_client)
             .unwrap_or_else(RequestId::fresh);
         let header = HeaderValue::try_from(id.as_str()).unwrap_or_else(|_| HeaderValue::from_static("invalid"));
-        without_prefix(&mut request);
+        mean_the_same(&mut request);
         let mut response = if let Some(refusal) = self.refuse(&request) {
             refusal
         } else {
@@ -64,23 +64,27 @@ impl<E> Front<E> {
             return None;
         }
         let wants_page = *request.method() == Method::GET
-            && (path == "/" || path == "/docs" || path.starts_with("/dashboard"))
+            && (path == "/docs" || path.starts_with("/dashboard"))
             && !request.headers().contains_key(header::AUTHORIZATION);
         if wants_page {
-            return Some(Response::builder().status(StatusCode::SEE_OTHER).header(header::LOCATION, "/sign-in").finish());
+            return Some(
+                Response::builder().status(StatusCode::SEE_OTHER).header(header::LOCATION, "/sign-in").finish(),
+            );
         }
-        let message = "the key is missing or wrong: send `Authorization: Bearer KEY` with the router's key (server.api_key)";
+        let message =
+            "the key is missing or wrong: send `Authorization: Bearer KEY` with the router's key (server.api_key)";
         let mut response = ApiError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message).into_response();
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         Some(response)
     }
 }
 
-/// Clients whose base URL has no `/v1` mean the same paths.
-fn without_prefix(request: &mut Request) {
+/// Clients whose base URL has no `/v1` mean the same paths, and who names none means the first page.
+fn mean_the_same(request: &mut Request) {
     let path = match request.uri().path() {
         "/chat/completions" => "/v1/chat/completions",
         "/models" => "/v1/models",
+        "/" => "/dashboard",
         _ => return,
     };
     *request.uri_mut() = Uri::from_static(path);

@@ -245,7 +245,8 @@ impl UsageApi {
 /// The period of a request's parameters.
 fn read_period(from: Option<&str>, to: Option<&str>, period: Option<&str>) -> Result<Period, ApiError> {
     let time = |name: &str, text: Option<&str>| {
-        text.map(|text| text.parse::<Timestamp>().map_err(|error| ApiError::invalid(name, format!("{name}: {error}")))).transpose()
+        text.map(|text| text.parse::<Timestamp>().map_err(|error| ApiError::invalid(name, format!("{name}: {error}"))))
+            .transpose()
     };
     let hours = match period {
         None => return Ok(Period { from: time("from", from)?, to: time("to", to)? }),

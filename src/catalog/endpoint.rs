@@ -143,12 +143,21 @@ mod tests {
     #[test]
     fn loopback_and_private_addresses_are_local() {
         let local = |base: &str| Endpoint::parse(base, Provider::OpenaiCompatible).unwrap().is_local();
-        for base in ["http://localhost:1", "http://127.0.0.1", "http://10.1.2.3", "http://[::1]:8", "http://gpu-box:8000",
-            "http://192.168.1.9:11434", "http://[fd00::1]", "http://host.docker.internal:11434"]
-        {
+        for base in [
+            "http://localhost:1",
+            "http://127.0.0.1",
+            "http://10.1.2.3",
+            "http://[::1]:8",
+            "http://gpu-box:8000",
+            "http://192.168.1.9:11434",
+            "http://[fd00::1]",
+            "http://host.docker.internal:11434",
+        ] {
             assert!(local(base), "{base}");
         }
-        for base in ["https://api.openai.com", "http://8.8.8.8", "https://localhost.example.com", "http://[2001:db8::1]"] {
+        for base in
+            ["https://api.openai.com", "http://8.8.8.8", "https://localhost.example.com", "http://[2001:db8::1]"]
+        {
             assert!(!local(base), "{base}");
         }
     }

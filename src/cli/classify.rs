@@ -1,15 +1,21 @@
 //! `xrouter classify`: the decision for a text, explained.
 
 use std::borrow::Cow;
-use std::io::Read as _;
+use std::io::{BufRead, Read as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use anyhow::{Context as _, anyhow};
 use console::style;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{ConfigFile, Failure, load};
 use crate::app;
 use crate::catalog::Tier;
-use crate::routing::{Classified, Embedded, Feature, Input, Thresholds};
+use crate::config::{Sources, Strategy};
+use crate::protocol::ChatRequest;
+use crate::routing::{self, Classified, Embedded, Feature, Input, Thresholds};
 
 /// Longest text that is read from standard input, in bytes.
 const LARGEST_TEXT: u64 = 5_000_000;
@@ -18,24 +24,41 @@ const LARGEST_TEXT: u64 = 5_000_000;
 #[derive(Debug, clap::Args)]
 pub(super) struct Classify {
     /// The text, or - to read it from standard input
-    text: String,
+    #[arg(required_unless_present = "jsonl")]
+    text: Option<String>,
     #[command(flatten)]
     file: ConfigFile,
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Decide every line of a file (or of standard input, -) with the embedded classifier: lines of
+    /// {"id", "messages"} or {"id", "prompt"} in, lines of {"id", "tier", "score", …} out
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    jsonl: Option<PathBuf>,
+}
+
+/// One line of `--jsonl`.
+#[derive(Deserialize)]
+struct Line {
+    id: serde_json::Value,
+    prompt: Option<String>,
+    messages: Option<Box<RawValue>>,
 }
 
 impl Classify {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let text = if self.text == "-" {
-            let mut text = String::new();
-            std::io::stdin().take(LARGEST_TEXT).read_to_string(&mut text)?;
-            text
-        } else {
-            self.text
-        };
         let sources = self.file.sources()?;
+        if let Some(file) = self.jsonl {
+            return many(&file, &sources);
+        }
+        let text = match self.text.unwrap_or_default() {
+            dash if dash == "-" => {
+                let mut text = String::new();
+                std::io::stdin().take(LARGEST_TEXT).read_to_string(&mut text)?;
+                text
+            }
+            text => text,
+        };
         let input = Input { text: Cow::Borrowed(text.trim()) };
         let begun = Instant::now();
         // Without a configuration, the embedded classifier with its defaults.
@@ -51,9 +74,62 @@ impl Classify {
         };
         let took = begun.elapsed();
         let features = Embedded::new(thresholds).explain(&input);
-        if self.json { print_json(&classified, &features) } else { print(&classified, &features, took) }
+        if self.json {
+            print_json(&classified, &features)
+        } else {
+            print(&classified, &features, took)
+        }
         Ok(())
     }
+}
+
+/// Decides every line of a file.
+fn many(file: &Path, sources: &Sources) -> Result<(), Failure> {
+    let (thresholds, strategy, max_chars) = if sources.is_empty() {
+        (Thresholds::default(), Strategy::CurrentRequest, 8_000)
+    } else {
+        let config = load(sources)?.config.classifier;
+        (Thresholds { medium_at: config.medium_at, frontier_at: config.frontier_at }, config.strategy, config.max_chars)
+    };
+    let classifier = Embedded::new(thresholds);
+    let input: Box<dyn BufRead> = if file == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(std::io::BufReader::new(
+            std::fs::File::open(file)
+                .with_context(|| format!("cannot read {}", file.display()))
+                .map_err(Failure::Usage)?,
+        ))
+    };
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for (number, line) in (1..).zip(input.lines()) {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let invalid = |reason: String| Failure::Usage(anyhow!("line {number} of {}: {reason}", file.display()));
+        let line: Line = serde_json::from_str(&line).map_err(|error| invalid(error.to_string()))?;
+        let body = match (line.prompt, line.messages) {
+            (Some(prompt), None) => {
+                serde_json::json!({ "messages": [{ "role": "user", "content": prompt }] }).to_string()
+            }
+            (None, Some(messages)) => format!("{{\"messages\":{}}}", messages.get()),
+            _ => return Err(invalid("it has neither or both of `prompt` and `messages`".to_owned())),
+        };
+        let request = ChatRequest::parse(body.as_bytes()).map_err(|error| invalid(error.to_string()))?;
+        let input = routing::input(&request, strategy, max_chars);
+        let decision = classifier.classify(&input);
+        let mut answer = serde_json::json!({
+            "id": line.id, "tier": decision.tier.number(), "score": decision.score, "confidence": decision.confidence,
+            "source": decision.source.as_str(), "reasons": decision.reason.split(", ").collect::<Vec<_>>(),
+        });
+        if std::env::var_os("XROUTER_FEATURES").is_some() {
+            answer["features"] = classifier.explain(&input).iter().map(|feature| feature.value).collect();
+        }
+        writeln!(out, "{answer}")?;
+    }
+    out.flush()?;
+    Ok(())
 }
 
 fn print_json(classified: &Classified, features: &[Feature]) {

@@ -54,9 +54,10 @@ impl Drop for TemporaryFile {
 
 impl Demo {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let temporary = self.db.is_none().then(|| {
-            TemporaryFile(std::env::temp_dir().join(format!("xrouter-demo-{}.db", std::process::id())))
-        });
+        let temporary = self
+            .db
+            .is_none()
+            .then(|| TemporaryFile(std::env::temp_dir().join(format!("xrouter-demo-{}.db", std::process::id()))));
         let working = std::env::current_dir()?;
         let db = match (&self.db, &temporary) {
             (Some(db), _) => working.join(db),
@@ -64,7 +65,8 @@ impl Demo {
             (None, None) => return Err(Failure::Running(anyhow!("there is no place for the history"))),
         };
         let [cheap, medium, frontier] = profiles();
-        let simulators = [Simulator::start(cheap).await?, Simulator::start(medium).await?, Simulator::start(frontier).await?];
+        let simulators =
+            [Simulator::start(cheap).await?, Simulator::start(medium).await?, Simulator::start(frontier).await?];
         let app = self.open(&simulators, &db).await?;
         let store = app.store.clone();
         let url = format!("http://{}", app.address);
@@ -176,10 +178,14 @@ price = {{ input = 2.0, output = 10.0, cache_read = 0.2, cache_write = 2.5 }}
 async fn show(url: &str, store: &Store, requests: usize) -> anyhow::Result<()> {
     let client = Client::new([(Duration::from_secs(5), true)])?;
     let width = usize::from(console::Term::stdout().size().1).clamp(80, 140);
-    let prompt_width = width - 72;
+    let prompt_width = width - 58;
     println!(
         "{}",
-        style(format!("{:<prompt_width$}  {:<9} {:<9} {:>8}  {:>13}  {:>10}  {:>10}", "request", "tier", "by", "took", "tokens in+out", "cost", "so far")).dim()
+        style(format!(
+            "{:<prompt_width$}  {:<9}{:<9}{:>8}  {:>7}  {:>9}  {:>9}",
+            "request", "tier", "by", "took", "in+out", "cost", "so far"
+        ))
+        .dim()
     );
     let mut so_far = NanoUsd(0);
     for prompt in prompts().iter().cycle().take(requests) {
@@ -194,7 +200,8 @@ async fn show(url: &str, store: &Store, requests: usize) -> anyhow::Result<()> {
         tokio::time::sleep(PAUSE).await;
     }
     let cost: i64 = so_far.0;
-    let saved = store.usage_by_tier(crate::store::Period::default()).await?.iter().map(|(_, _, sums)| sums.saved.0).sum();
+    let saved =
+        store.usage_by_tier(crate::store::Period::default()).await?.iter().map(|(_, _, sums)| sums.saved.0).sum();
     println!();
     println!(
         "{} requests cost ${:.6}; the same tokens on the frontier tier alone: ${:.6}, so {} saved",
@@ -218,7 +225,13 @@ async fn send(client: &Client, url: &str, prompt: &Prompt, id: &str) -> anyhow::
 }
 
 fn print_line(prompt: &Prompt, row: &HistoryRow, so_far: NanoUsd, prompt_width: usize) {
-    let mark = if prompt.tools { "⚒ " } else if prompt.stream { "≋ " } else { "" };
+    let mark = if prompt.tools {
+        "⚒ "
+    } else if prompt.stream {
+        "≋ "
+    } else {
+        ""
+    };
     let text = format!("{mark}{}", prompt.text);
     let text = console::truncate_str(&text, prompt_width, "…");
     let text = console::pad_str(&text, prompt_width, console::Alignment::Left, None);
@@ -232,7 +245,7 @@ fn print_line(prompt: &Prompt, row: &HistoryRow, so_far: NanoUsd, prompt_width: 
     let tokens = |count: Option<i64>| count.map_or("?".to_owned(), |count| count.to_string());
     let cost = row.cost.map_or("unknown".to_owned(), |cost| format!("${:.6}", cost.as_usd()));
     println!(
-        "{text}  {painted} {:<9} {:>5.0} ms  {:>13}  {cost:>10}  {:>10}",
+        "{text}  {painted}{:<9}{:>5.0} ms  {:>7}  {cost:>9}  {:>9}",
         row.source,
         row.duration_ms,
         format!("{}+{}", tokens(row.input_tokens), tokens(row.output_tokens)),

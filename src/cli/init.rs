@@ -98,11 +98,13 @@ impl Init {
             if asks {
                 return ask(tier).map_err(interrupted);
             }
-            return Err(Failure::Usage(anyhow!("--{tier} is missing: give it as PROVIDER:MODEL, like --{tier} groq:openai/gpt-oss-120b")));
+            return Err(Failure::Usage(anyhow!(
+                "--{tier} is missing: give it as PROVIDER:MODEL, like --{tier} groq:openai/gpt-oss-120b"
+            )));
         };
-        let (name, model) = model
-            .split_once(':')
-            .ok_or_else(|| Failure::Usage(anyhow!("--{tier} {model}: write PROVIDER:MODEL, split at the first colon")))?;
+        let (name, model) = model.split_once(':').ok_or_else(|| {
+            Failure::Usage(anyhow!("--{tier} {model}: write PROVIDER:MODEL, split at the first colon"))
+        })?;
         let provider = Provider::ALL.into_iter().find(|provider| provider.as_str() == name && provider.speaks_openai());
         let provider = provider.ok_or_else(|| {
             let known: Vec<&str> = offered().map(Provider::as_str).collect();
@@ -147,9 +149,9 @@ fn ask(tier: Tier) -> std::io::Result<Chosen> {
     let provider = select.interact()?;
     let base_url = match provider.default_base_url() {
         Some(_) => None,
-        None => Some(
-            cliclack::input("Address of its API").placeholder("http://localhost:8000/v1").interact::<String>()?,
-        ),
+        None => {
+            Some(cliclack::input("Address of its API").placeholder("http://localhost:8000/v1").interact::<String>()?)
+        }
     };
     let model: String = cliclack::input("Which model?").interact()?;
     let suggestion = usual_variable(provider).unwrap_or_default();
@@ -181,11 +183,8 @@ fn render(chosen: &[Chosen]) -> String {
 fn check(text: &str, chosen: &[Chosen]) -> Result<(), Failure> {
     let stand_in = Secret::new("not set yet");
     let mut sources = Sources::from_toml(text);
-    sources.environment = chosen
-        .iter()
-        .filter_map(|one| one.key_env.clone())
-        .map(|name| (name, stand_in.expose().to_owned()))
-        .collect();
+    sources.environment =
+        chosen.iter().filter_map(|one| one.key_env.clone()).map(|name| (name, stand_in.expose().to_owned())).collect();
     load(&sources).map(|_| ())
 }
 

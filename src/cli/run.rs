@@ -25,7 +25,8 @@ impl Run {
             return Err(Failure::Usage(unconfigured()));
         }
         let loaded = load(&sources)?;
-        let folder = sources.config_file.as_deref().and_then(std::path::Path::parent).unwrap_or(&sources.working_folder);
+        let folder =
+            sources.config_file.as_deref().and_then(std::path::Path::parent).unwrap_or(&sources.working_folder);
         let _log = telemetry::start(&loaded.config.log, folder, console::colors_enabled_stderr())?;
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
@@ -52,11 +53,17 @@ fn unconfigured() -> anyhow::Error {
 
 fn announce(app: &App, loaded: &Loaded, sources: &Sources) {
     let config = &loaded.config;
-    let host = if app.address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { config.server.bind_host().to_owned() };
+    let host =
+        if app.address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { config.server.bind_host().to_owned() };
     let host = if host.contains(':') { format!("[{host}]") } else { host };
     let url = format!("http://{host}:{}", app.address.port());
     let from = sources.config_file.as_ref().map_or("the environment".to_owned(), |file| file.display().to_string());
-    println!("{} {} listens on {} ({from})", style("xrouter").bold(), env!("CARGO_PKG_VERSION"), style(app.address).bold());
+    println!(
+        "{} {} listens on {} ({from})",
+        style("xrouter").bold(),
+        env!("CARGO_PKG_VERSION"),
+        style(app.address).bold()
+    );
     let kind = match config.classifier.effective_kind() {
         ClassifierKind::Embedded => "embedded".to_owned(),
         ClassifierKind::Off => "off: everything goes to the frontier tier".to_owned(),

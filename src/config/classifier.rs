@@ -119,7 +119,11 @@ impl Classifier {
     pub(super) fn validate(&self, merged: &Merged, problems: &mut Vec<Problem>) {
         if self.medium_at > self.frontier_at {
             let message = format!("{} is above classifier.frontier_at ({})", self.medium_at, self.frontier_at);
-            problems.push(merged.problem("classifier.medium_at", message, "the medium tier begins below the frontier tier"));
+            problems.push(merged.problem(
+                "classifier.medium_at",
+                message,
+                "the medium tier begins below the frontier tier",
+            ));
         }
         if self.asks_a_model() {
             for (key, variable, value) in [

@@ -74,7 +74,8 @@ fn inline(value: &Value) -> String {
     match value {
         Value::String(text) if text.contains('\n') => format!("\"\"\"\n{text}\"\"\""),
         Value::Object(members) => {
-            let members: Vec<_> = members.iter().map(|(key, value)| format!("{} = {}", bare(key), inline(value))).collect();
+            let members: Vec<_> =
+                members.iter().map(|(key, value)| format!("{} = {}", bare(key), inline(value))).collect();
             format!("{{ {} }}", members.join(", "))
         }
         other => other.to_string(),

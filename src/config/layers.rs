@@ -42,7 +42,10 @@ impl Sources {
             .collect();
         let working_folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let variable = |name: &str| {
-            environment.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| PathBuf::from(value))
+            environment
+                .iter()
+                .find(|(key, value)| key == name && !value.is_empty())
+                .map(|(_, value)| PathBuf::from(value))
         };
         let user_folder = |name: &str, fallback: &str| {
             variable(name).or_else(|| Some(variable("HOME")?.join(fallback))).map(|folder| folder.join("xrouter"))

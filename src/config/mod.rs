@@ -91,8 +91,14 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     log.validate(&merged, &mut problems);
     headers.validate(&merged, &mut problems);
     let mut config = config.clone();
-    config.server.api_key =
-        secret::resolve("server", server.api_key.as_ref(), server.api_key_file.as_deref(), sources.folder(), &merged, &mut problems);
+    config.server.api_key = secret::resolve(
+        "server",
+        server.api_key.as_ref(),
+        server.api_key_file.as_deref(),
+        sources.folder(),
+        &merged,
+        &mut problems,
+    );
     match upstreams {
         Some(upstreams) if problems.is_empty() => {
             let mut warnings = config.server.warnings();

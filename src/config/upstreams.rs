@@ -134,7 +134,11 @@ impl Resolver<'_> {
         let endpoint = match Endpoint::parse(base_url, provider) {
             Ok(endpoint) => endpoint,
             Err(error) => {
-                self.problem("classifier.base_url", error.to_string(), "it is the address of an OpenAI-compatible server");
+                self.problem(
+                    "classifier.base_url",
+                    error.to_string(),
+                    "it is the address of an OpenAI-compatible server",
+                );
                 return None;
             }
         };
@@ -161,7 +165,8 @@ impl Resolver<'_> {
         }
         if written.single == UpstreamConfig::default() {
             if let (Tier::Cheap, Some(_)) = (tier, &self.classifier) {
-                let shared = UpstreamConfig { base_url: self.config.classifier.base_url.clone(), ..UpstreamConfig::default() };
+                let shared =
+                    UpstreamConfig { base_url: self.config.classifier.base_url.clone(), ..UpstreamConfig::default() };
                 return self.upstream(tier, &table, &shared).into_iter().collect();
             }
             if tier == Tier::Frontier || self.config.classifier.effective_kind() != ClassifierKind::Off {
@@ -169,7 +174,9 @@ impl Resolver<'_> {
                 self.problem(
                     &table,
                     "is not configured",
-                    format!("set {table}.base_url or {table}.provider (or {upper}_BASE_URL), with its api_key and model"),
+                    format!(
+                        "set {table}.base_url or {table}.provider (or {upper}_BASE_URL), with its api_key and model"
+                    ),
                 );
             }
             return Vec::new();
@@ -220,7 +227,8 @@ impl Resolver<'_> {
             );
             return None;
         }
-        let text = |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+        let text =
+            |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
         let Some(base_url) = text(&written.base_url).or_else(|| provider.default_base_url().map(str::to_owned)) else {
             let hint = format!("set {} to the address of the API, like http://localhost:8000/v1", key("base_url"));
             self.problem(&key("base_url"), format!("is not set, and {provider} has no address of its own"), hint);
@@ -234,9 +242,12 @@ impl Resolver<'_> {
             }
         };
         let file = written.api_key_file.as_deref();
-        let mut api_key = secret::resolve(table, written.api_key.as_ref(), file, self.folder, self.merged, self.problems);
+        let mut api_key =
+            secret::resolve(table, written.api_key.as_ref(), file, self.folder, self.merged, self.problems);
         let mut model = text(&written.model);
-        if let Some(classifier) = self.classifier.as_ref().filter(|classifier| same_server(&classifier.endpoint, &endpoint)) {
+        if let Some(classifier) =
+            self.classifier.as_ref().filter(|classifier| same_server(&classifier.endpoint, &endpoint))
+        {
             if let Some(other) = model.as_deref().filter(|model| *model != classifier.model) {
                 self.warnings.push(format!(
                     "{} is `{other}`, but the same server classifies with `{}`: that model is used for both, so that the engine never swaps models",
@@ -292,9 +303,9 @@ impl Resolver<'_> {
     #[expect(clippy::option_option, reason = "outer: whether it is valid; inner: whether there is one")]
     fn price(&mut self, key: &str, written: Option<PriceConfig>) -> Option<Option<Price>> {
         let Some(written) = written else { return Some(None) };
-        let mut parts = [written.input, written.output, written.cache_read, written.cache_write].into_iter().map(|usd| {
-            usd.map(Price::per_million).transpose()
-        });
+        let mut parts = [written.input, written.output, written.cache_read, written.cache_write]
+            .into_iter()
+            .map(|usd| usd.map(Price::per_million).transpose());
         let mut next = || parts.next().unwrap_or(Ok(None));
         match (next(), next(), next(), next()) {
             (Ok(input), Ok(output), Ok(cache_read), Ok(cache_write)) => {

@@ -8,8 +8,7 @@ mod overview;
 mod sign_in;
 mod words;
 
-use poem::web::Redirect;
-use poem::{EndpointExt, Response, Route, get, handler};
+use poem::{EndpointExt, IntoResponse, Response, Route, get};
 
 use crate::api::Access;
 use crate::store::Store;
@@ -18,14 +17,8 @@ use crate::store::Store;
 #[must_use]
 pub fn mount(routes: Route, store: Store, access: Access) -> Route {
     routes
-        .at("/", get(home))
         .at("/dashboard", get(overview::page).data(store))
         .at("/sign-in", get(sign_in::form).post(sign_in::submit).data(access))
-}
-
-#[handler]
-fn home() -> Redirect {
-    Redirect::see_other("/dashboard")
 }
 
 /// A rendered page, or a plain 500 if it cannot be rendered. Nothing is loaded from elsewhere.
@@ -43,5 +36,3 @@ fn html(page: &impl askama::Template) -> Response {
         }
     }
 }
-
-use poem::IntoResponse as _;

@@ -2,7 +2,7 @@
 //!
 //! Enters: a request's bytes and what its headers say. Leaves: an answer, whole or as a stream, or an
 //! error, each with the [`Route`] that it took; and a row in the history. Knows nothing of HTTP
-//! servers: [`crate::api`] turns what leaves into responses. Read [`Gateway::chat`] first.
+//! servers: `api` turns what leaves into responses. Read [`Gateway::chat`] first.
 
 mod attempt;
 mod classifier_call;

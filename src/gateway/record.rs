@@ -39,7 +39,8 @@ impl Record {
     ) -> Self {
         let decision = &decided.decision;
         let frontier = gateway.tiers[2].first();
-        let frontier_model = |target: &Target| target.upstream.model.clone().unwrap_or_else(|| request.model.to_string());
+        let frontier_model =
+            |target: &Target| target.upstream.model.clone().unwrap_or_else(|| request.model.to_string());
         let row = Row {
             request_id: request_id.as_str().to_owned(),
             created_at_ms: Timestamp::now().0 - i64::try_from(arrived.elapsed().as_millis()).unwrap_or(0),

@@ -82,8 +82,8 @@ impl Meter {
             let first = events.iter().filter_map(|event| providers::data(event)).find(|data| !data.is_empty());
             if let Some(data) = first {
                 if data.as_ref() != b"[DONE]" {
-                    let view: ChunkView<'_> =
-                        serde_json::from_slice(&data).map_err(|error| malformed(format!("its first event: {error}")))?;
+                    let view: ChunkView<'_> = serde_json::from_slice(&data)
+                        .map_err(|error| malformed(format!("its first event: {error}")))?;
                     if view.is_error() {
                         return Err(error_in_stream(provider, &data));
                     }

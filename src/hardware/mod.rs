@@ -53,7 +53,10 @@ impl Snapshot {
             cpu: cpu.filter(|name| !name.is_empty()),
             logical_cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             physical_cores: System::physical_core_count().ok(),
-            memory_total: memory(system.as_ref().map(System::total_memory), limit.as_ref().map(|limit| limit.total_memory)),
+            memory_total: memory(
+                system.as_ref().map(System::total_memory),
+                limit.as_ref().map(|limit| limit.total_memory),
+            ),
             memory_available: memory(
                 system.as_ref().map(System::available_memory),
                 limit.as_ref().map(|limit| limit.free_memory),

@@ -102,8 +102,9 @@ impl Reply {
     /// The connection broke.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, ProviderError> {
         let provider = self.provider;
-        self.response.chunk().await.map_err(|error| {
-            ProviderError::Unreachable { provider, reason: format!("its answer broke off ({})", cause(&error)) }
+        self.response.chunk().await.map_err(|error| ProviderError::Unreachable {
+            provider,
+            reason: format!("its answer broke off ({})", cause(&error)),
         })
     }
 

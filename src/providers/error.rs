@@ -47,7 +47,9 @@ pub enum ProviderError {
         reason: String,
     },
     /// The request names no model, and the upstream has none of its own.
-    #[error("the {tier} tier has no model of its own, and the request asks for `{model}`: name a model in tiers.{tier}.model or in the request")]
+    #[error(
+        "the {tier} tier has no model of its own, and the request asks for `{model}`: name a model in tiers.{tier}.model or in the request"
+    )]
     NoModel {
         /// The tier.
         tier: crate::catalog::Tier,

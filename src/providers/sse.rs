@@ -116,7 +116,8 @@ pub fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
 mod tests {
     use super::*;
 
-    const STREAM: &str = ": hi\n\ndata: {\"a\":\"\u{2028}\u{85}é\"}\r\n\r\ndata:x\rdata: y\r\revent: e\ndata: z\n\ndata: [DONE]\n\n";
+    const STREAM: &str =
+        ": hi\n\ndata: {\"a\":\"\u{2028}\u{85}é\"}\r\n\r\ndata:x\rdata: y\r\revent: e\ndata: z\n\ndata: [DONE]\n\n";
 
     fn split(pieces: &[&[u8]]) -> Vec<Bytes> {
         let mut splitter = SseSplitter::default();
@@ -144,7 +145,11 @@ mod tests {
                 let cut = split(&[&bytes[..first], &bytes[first..second], &bytes[second..]]);
                 assert_eq!(cut.concat(), bytes, "no byte is lost");
                 let cut_texts: Vec<_> = cut.iter().filter_map(|event| data(event).map(Cow::into_owned)).collect();
-                assert_eq!(cut_texts, texts.iter().flatten().cloned().collect::<Vec<_>>(), "cut at {first} and {second}");
+                assert_eq!(
+                    cut_texts,
+                    texts.iter().flatten().cloned().collect::<Vec<_>>(),
+                    "cut at {first} and {second}"
+                );
             }
         }
         let single: Vec<&[u8]> = bytes.chunks(1).collect();

@@ -35,7 +35,8 @@ impl Target {
     /// # Errors
     /// Its key cannot stand in a header, or its address is no URL.
     pub fn new(upstream: Upstream, catalog: &Catalog) -> Result<Self, String> {
-        let url = upstream.endpoint.chat_completions().parse().map_err(|error| format!("{}: {error}", upstream.name))?;
+        let url =
+            upstream.endpoint.chat_completions().parse().map_err(|error| format!("{}: {error}", upstream.name))?;
         let mut headers = base_headers(upstream.api_key.as_ref())
             .ok_or_else(|| format!("{}: its key has characters that cannot stand in a header", upstream.name))?;
         for (name, value) in &upstream.headers {

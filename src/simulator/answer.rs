@@ -47,7 +47,9 @@ pub(super) fn turn(request: &Value) -> Turn {
 fn text_of(message: Option<&Value>) -> String {
     match message.map(|message| &message["content"]) {
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(parts)) => parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join(" "),
+        Some(Value::Array(parts)) => {
+            parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join(" ")
+        }
         _ => String::new(),
     }
 }

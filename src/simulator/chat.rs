@@ -18,15 +18,49 @@ use super::{Counts, Reply, Shared, lock};
 
 /// Fields that a request may have; any other is refused.
 const KNOWN_FIELDS: [&str; 38] = [
-    "model", "messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "n",
-    "stop", "seed", "tools", "tool_choice", "parallel_tool_calls", "response_format", "logprobs", "top_logprobs",
-    "logit_bias", "presence_penalty", "frequency_penalty", "user", "metadata", "store", "service_tier",
-    "reasoning_effort", "verbosity", "modalities", "audio", "prediction", "functions", "function_call",
-    "prompt_cache_key", "safety_identifier", "web_search_options", "x_client_field", "top_k", "min_p", "cache_prompt",
+    "model",
+    "messages",
+    "stream",
+    "stream_options",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "max_completion_tokens",
+    "n",
+    "stop",
+    "seed",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "response_format",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+    "presence_penalty",
+    "frequency_penalty",
+    "user",
+    "metadata",
+    "store",
+    "service_tier",
+    "reasoning_effort",
+    "verbosity",
+    "modalities",
+    "audio",
+    "prediction",
+    "functions",
+    "function_call",
+    "prompt_cache_key",
+    "safety_identifier",
+    "web_search_options",
+    "x_client_field",
+    "top_k",
+    "min_p",
+    "cache_prompt",
 ];
 
 fn refusal(status: u16, message: &str, param: Option<&str>) -> Response {
-    let body = json!({ "error": { "message": message, "type": "invalid_request_error", "param": param, "code": null } });
+    let body =
+        json!({ "error": { "message": message, "type": "invalid_request_error", "param": param, "code": null } });
     respond(status, "application/json", body.to_string().into())
 }
 
@@ -50,14 +84,26 @@ fn check(request: &Value) -> Option<Response> {
     for (index, message) in messages.iter().enumerate() {
         let role = message["role"].as_str().unwrap_or_default();
         if !["system", "developer", "user", "assistant", "tool", "function"].contains(&role) {
-            return Some(refusal(400, &format!("'{role}' is not one of the roles"), Some(&format!("messages.[{index}].role"))));
+            return Some(refusal(
+                400,
+                &format!("'{role}' is not one of the roles"),
+                Some(&format!("messages.[{index}].role")),
+            ));
         }
         if role == "tool" && !message["tool_call_id"].is_string() {
-            return Some(refusal(400, "Missing parameter 'tool_call_id'", Some(&format!("messages.[{index}].tool_call_id"))));
+            return Some(refusal(
+                400,
+                "Missing parameter 'tool_call_id'",
+                Some(&format!("messages.[{index}].tool_call_id")),
+            ));
         }
     }
     if fields.contains_key("stream_options") && request["stream"] != true {
-        return Some(refusal(400, "The 'stream_options' parameter is only allowed when 'stream' is enabled.", Some("stream_options")));
+        return Some(refusal(
+            400,
+            "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+            Some("stream_options"),
+        ));
     }
     None
 }
@@ -144,7 +190,11 @@ impl Said {
         let reasoning = visible * shared.profile.reasoning_percent / 100;
         let many = asked["messages"].as_array().is_some_and(|messages| messages.len() > 2);
         let usage = Usage { input, cached: if many { input / 2 } else { 0 }, output: visible + reasoning, reasoning };
-        let model = if shared.profile.model.is_empty() { asked["model"].as_str().unwrap_or_default() } else { &shared.profile.model };
+        let model = if shared.profile.model.is_empty() {
+            asked["model"].as_str().unwrap_or_default()
+        } else {
+            &shared.profile.model
+        };
         Said {
             id: format!("chatcmpl-{}", shared.counts.borrow().requests),
             model: model.to_owned(),
@@ -297,6 +347,8 @@ fn streamed(shared: Arc<Shared>, asked: &Value, said: Said, reply: &Reply) -> Re
                 Ending::Stall => std::future::pending().await,
                 Ending::Cut => {
                     open.ended = true;
+                    // A pause in the body makes the server write out what it has before the cut.
+                    tokio::task::yield_now().await;
                     // An error closes the connection without the end of the body.
                     return Some((Err(std::io::Error::other("cut")), (events, open)));
                 }

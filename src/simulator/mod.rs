@@ -15,10 +15,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use poem::listener::{Acceptor, Listener, TcpListener};
-use poem::{EndpointExt, Route, Server, get, post};
+use poem::{EndpointExt, Route, get, post};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::server::serve;
 
 pub use prompts::{Prompt, prompts};
 pub use reply::Reply;
@@ -105,9 +107,8 @@ impl Simulator {
     /// # Errors
     /// No port is free.
     pub async fn start(profile: Profile) -> std::io::Result<Self> {
-        let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await?;
-        let address = acceptor.local_addr().first().and_then(|addr| addr.as_socket_addr().copied());
-        let address = address.ok_or_else(|| std::io::Error::other("the listener has no address"))?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             profile,
             script: Mutex::default(),
@@ -120,8 +121,7 @@ impl Simulator {
             .at("/v1/chat/completions", post(chat::complete))
             .at("/v1/models", get(chat::models))
             .data(shared.clone());
-        let until = stop.clone().cancelled_owned();
-        tokio::spawn(Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(routes, until, Some(Duration::ZERO)));
+        tokio::spawn(serve(listener, routes, stop.clone(), Duration::ZERO));
         Ok(Simulator { address, shared, stop })
     }
 

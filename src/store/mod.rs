@@ -7,8 +7,8 @@
 mod export;
 mod history;
 mod open;
-mod row;
 mod rollup;
+mod row;
 mod usage;
 mod writer;
 

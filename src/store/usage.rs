@@ -286,7 +286,8 @@ fn parts(period: Period) -> QueryBuilder<Sqlite> {
     // The whole hours are [begin, end); an open side needs no rows.
     let begin = if from == i64::MIN { from } else { ceil_hour(from) };
     let end = if to == i64::MAX { to } else { floor_hour(to) };
-    let mut query = QueryBuilder::new("with parts as (select hour_ms, tier, upstream_id, model_id, key_id, source_id, local");
+    let mut query =
+        QueryBuilder::new("with parts as (select hour_ms, tier, upstream_id, model_id, key_id, source_id, local");
     for column in SUMS {
         query.push(", ").push(column);
     }

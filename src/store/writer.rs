@@ -60,8 +60,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Reads the dictionary and starts the task.
     pub(super) async fn start(mut connection: SqliteConnection) -> Result<Self, sqlx::Error> {
-        let names: Vec<(String, i64)> =
-            sqlx::query_as("select name, id from names").fetch_all(&mut connection).await?;
+        let names: Vec<(String, i64)> = sqlx::query_as("select name, id from names").fetch_all(&mut connection).await?;
         let (queue, receiver) = mpsc::channel(QUEUE_ROWS);
         let (publish, state) = watch::channel(WriterState::default());
         let hurry = std::sync::Arc::new(Notify::new());

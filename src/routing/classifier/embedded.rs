@@ -25,7 +25,7 @@ pub struct Thresholds {
 impl Default for Thresholds {
     /// The defaults of `config/default.toml`; a test holds the two together.
     fn default() -> Self {
-        Thresholds { medium_at: 0.35, frontier_at: 0.65 }
+        Thresholds { medium_at: 0.4, frontier_at: 0.6 }
     }
 }
 
@@ -50,48 +50,214 @@ pub struct Embedded {
 const WORDS: [(&str, f64, &[&str]); 6] = [
     (
         "hard words",
-        1.35,
+        1.0,
         &[
-            "prove", "proof", "theorem", "lemma", "derive", "derivation", "architecture", "distributed", "concurren",
-            "deadlock", "race condition", "lock-free", "trade-off", "tradeoff", "asymptotic", "np-hard", "optimal",
-            "rigorous", "formal", "invariant", "consensus", "cryptograph", "compiler", "kernel", "differential",
-            "eigen", "integral", "bayesian", "diagnos", "contraindication", "liability", "jurisdiction", "statute",
-            "refactor", "root cause", "memory leak", "segfault", "scalab", "migration plan", "threat model", "证明",
-            "推导", "定理", "架构", "分布式", "并发", "死锁", "复杂度", "严格", "编译器", "内核", "微分", "积分",
-            "贝叶斯", "诊断", "权衡", "一致性", "重构", "内存泄漏", "威胁模型",
+            "prove",
+            "proof",
+            "theorem",
+            "lemma",
+            "derive",
+            "derivation",
+            "architecture",
+            "distributed",
+            "concurren",
+            "deadlock",
+            "race condition",
+            "lock-free",
+            "trade-off",
+            "tradeoff",
+            "asymptotic",
+            "np-hard",
+            "optimal",
+            "rigorous",
+            "formal",
+            "invariant",
+            "consensus",
+            "cryptograph",
+            "compiler",
+            "kernel",
+            "differential",
+            "eigen",
+            "integral",
+            "bayesian",
+            "diagnos",
+            "contraindication",
+            "liability",
+            "jurisdiction",
+            "statute",
+            "refactor",
+            "root cause",
+            "memory leak",
+            "segfault",
+            "scalab",
+            "migration plan",
+            "threat model",
+            "证明",
+            "推导",
+            "定理",
+            "架构",
+            "分布式",
+            "并发",
+            "死锁",
+            "复杂度",
+            "严格",
+            "编译器",
+            "内核",
+            "微分",
+            "积分",
+            "贝叶斯",
+            "诊断",
+            "权衡",
+            "一致性",
+            "重构",
+            "内存泄漏",
+            "威胁模型",
         ],
     ),
     (
         "work words",
-        0.75,
+        1.32,
         &[
-            "explain", "compare", "analy", "design", "implement", "debug", "optimi", "evaluate", "summar", "algorithm",
-            "function", "class ", "script", "regex", "sql", "query", "api", "calculate", "equation", "probability",
-            "strategy", "essay", "report", "plan ", "pros and cons", "step by step", "why does", "how does", "解释",
-            "比较", "分析", "设计", "实现", "调试", "优化", "评估", "总结", "算法", "函数", "脚本", "计算", "方程",
-            "概率", "策略", "报告", "计划", "为什么", "如何", "步骤",
+            "explain",
+            "compare",
+            "analy",
+            "design",
+            "implement",
+            "debug",
+            "optimi",
+            "evaluate",
+            "summar",
+            "algorithm",
+            "function",
+            "class ",
+            "script",
+            "regex",
+            "sql",
+            "query",
+            "api",
+            "calculate",
+            "equation",
+            "probability",
+            "strategy",
+            "essay",
+            "report",
+            "plan ",
+            "pros and cons",
+            "step by step",
+            "why does",
+            "how does",
+            "解释",
+            "比较",
+            "分析",
+            "设计",
+            "实现",
+            "调试",
+            "优化",
+            "评估",
+            "总结",
+            "算法",
+            "函数",
+            "脚本",
+            "计算",
+            "方程",
+            "概率",
+            "策略",
+            "报告",
+            "计划",
+            "为什么",
+            "如何",
+            "步骤",
         ],
     ),
     (
         "everyday words",
-        -1.1,
+        -0.67,
         &[
-            "hello", "good morning", "good night", "thanks", "thank you", "how are you", "translate", "what time",
-            "weather", "remind", "alarm", "timer", "play ", "spell", "capital of", "synonym", "grammar", "joke",
-            "my card", "my account", "balance", "what is the ", "what's the ", "你好", "早上好", "晚安", "谢谢",
-            "翻译", "天气", "提醒", "闹钟", "拼写", "首都", "笑话", "几点",
+            "hello",
+            "good morning",
+            "good night",
+            "thanks",
+            "thank you",
+            "how are you",
+            "translate",
+            "what time",
+            "weather",
+            "remind",
+            "alarm",
+            "timer",
+            "play ",
+            "spell",
+            "capital of",
+            "synonym",
+            "grammar",
+            "joke",
+            "my card",
+            "my account",
+            "balance",
+            "what is the ",
+            "what's the ",
+            "你好",
+            "早上好",
+            "晚安",
+            "谢谢",
+            "翻译",
+            "天气",
+            "提醒",
+            "闹钟",
+            "拼写",
+            "首都",
+            "笑话",
+            "几点",
         ],
     ),
-    ("constraints", 0.5, &["must ", "should ", "without ", "at least", "at most", "ensure", "constraint", "必须", "不得", "至少", "最多", "确保", "要求"]),
-    ("deep thought asked", 1.5, &["think hard", "think carefully", "in depth", "in detail", "comprehensive", "深入", "详细", "全面", "仔细思考"]),
-    ("quick answer asked", -1.0, &["quick", "briefly", "one word", "yes or no", "in one sentence", "简短", "一句话", "简单说"]),
+    (
+        "constraints",
+        0.36,
+        &[
+            "must ",
+            "should ",
+            "without ",
+            "at least",
+            "at most",
+            "ensure",
+            "constraint",
+            "必须",
+            "不得",
+            "至少",
+            "最多",
+            "确保",
+            "要求",
+        ],
+    ),
+    (
+        "deep thought asked",
+        0.48,
+        &[
+            "think hard",
+            "think carefully",
+            "in depth",
+            "in detail",
+            "comprehensive",
+            "深入",
+            "详细",
+            "全面",
+            "仔细思考",
+        ],
+    ),
+    (
+        "quick answer asked",
+        -1.37,
+        &["quick", "briefly", "one word", "yes or no", "in one sentence", "简短", "一句话", "简单说"],
+    ),
 ];
 
-const BIAS: f64 = -2.1;
-const LENGTH: f64 = 0.95;
-const CODE: f64 = 0.9;
-const MATHS: f64 = 1.1;
-const LIST: f64 = 0.45;
+// The weights were fitted by logistic regression to measured outcomes of weak models and to
+// constructed everyday and hard prompts; docs/classifier.md has the figures.
+const BIAS: f64 = -0.76;
+const LENGTH: f64 = 0.9;
+const CODE: f64 = 1.6;
+const MATHS: f64 = 0.79;
+const LIST: f64 = -0.17;
 
 /// All words in one automaton: the text is read once, whatever the number of words.
 static AUTOMATON: LazyLock<(AhoCorasick, Vec<usize>)> = LazyLock::new(|| {
@@ -205,12 +371,15 @@ impl Shape {
         let mut shape = Shape::default();
         for character in text.chars() {
             shape.weight += if character as u32 >= 0x2E80 { 2 } else { 1 };
-            shape.maths += u32::from(matches!(character, '∑' | '∫' | '√' | '≤' | '≥' | '∀' | '∃' | 'π' | 'θ' | 'λ' | '∞' | '∈'));
+            shape.maths +=
+                u32::from(matches!(character, '∑' | '∫' | '√' | '≤' | '≥' | '∀' | '∃' | 'π' | 'θ' | 'λ' | '∞' | '∈'));
         }
         for line in text.lines() {
             let line = line.trim_start();
             shape.code += u32::from(line.starts_with("```") || line.ends_with(['{', '}', ';']) || line.contains("()"));
-            shape.maths += u32::from(line.contains("\\frac") || line.contains("\\sum") || line.contains("^2") || line.contains("$$"));
+            shape.maths += u32::from(
+                line.contains("\\frac") || line.contains("\\sum") || line.contains("^2") || line.contains("$$"),
+            );
             let marker = line.trim_start_matches(|c: char| c.is_ascii_digit());
             let numbered = marker.len() < line.len() && (marker.starts_with(". ") || marker.starts_with(") "));
             shape.points += u32::from(numbered || line.starts_with("- ") || line.starts_with("* "));
@@ -241,7 +410,15 @@ mod tests {
 
     #[test]
     fn everyday_requests_are_cheap_and_proofs_are_not_in_both_languages() {
-        for text in ["hi", "", "good morning!", "Translate 'cat' into French", "what's the weather like today?", "你好", "今天天气怎么样？"] {
+        for text in [
+            "hi",
+            "",
+            "good morning!",
+            "Translate 'cat' into French",
+            "what's the weather like today?",
+            "你好",
+            "今天天气怎么样？",
+        ] {
             assert_eq!(tier_of(text), Tier::Cheap, "{text}");
         }
         for text in [

@@ -63,7 +63,9 @@ fn without_wrapper(text: &str) -> &str {
         return "";
     }
     match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((stamp, rest)) if stamp.len() <= 64 && stamp.contains(':') && stamp.contains(|c: char| c.is_ascii_digit()) => {
+        Some((stamp, rest))
+            if stamp.len() <= 64 && stamp.contains(':') && stamp.contains(|c: char| c.is_ascii_digit()) =>
+        {
             rest.trim_start()
         }
         _ => text,

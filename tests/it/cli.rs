@@ -1,0 +1,186 @@
+//! The program as people run it: what it says, and its exit codes.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Http, Program, question};
+
+fn folder_with(toml: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("xrouter.toml"), toml).unwrap();
+    folder
+}
+
+const TIERS: &str = "[tiers.cheap]\nbase_url = \"http://127.0.0.1:1\"\nmodel = \"a\"\n[tiers.medium]\nbase_url = \"http://127.0.0.1:1\"\nmodel = \"b\"\n[tiers.frontier]\nbase_url = \"http://127.0.0.1:1\"\nmodel = \"c\"\n";
+
+/// The exit code and the lines on standard error.
+fn failure(output: &Output) -> (Option<i32>, Vec<String>) {
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
+    (output.status.code(), text.lines().map(str::to_owned).collect())
+}
+
+fn out(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn run_without_any_configuration_explains_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, lines) = failure(&Program::run(folder.path(), &["run"]));
+    assert_eq!(code, Some(2));
+    let text = lines.join("\n");
+    assert!(
+        text.contains("there is no configuration") && text.contains("xrouter demo") && text.contains("xrouter init"),
+        "{text}"
+    );
+}
+
+#[test]
+fn each_way_to_fail_at_start_has_one_clear_line_and_its_exit_code() {
+    let wrong_key = folder_with(&format!("[server]\nprot = 1\n{TIERS}"));
+    let (code, lines) = failure(&Program::run(wrong_key.path(), &["run"]));
+    assert_eq!((code, lines.len()), (Some(2), 1), "{lines:?}");
+    assert!(
+        lines[0].contains("server.prot: is no known key; did you mean `port`?") && lines[0].contains("xrouter.toml:2"),
+        "{lines:?}"
+    );
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let busy = folder_with(&format!("[server]\nport = {port}\n{TIERS}"));
+    let (code, lines) = failure(&Program::run(busy.path(), &["run"]));
+    assert_eq!((code, lines.len()), (Some(1), 1), "{lines:?}");
+    assert!(
+        lines[0].contains(&format!("cannot listen on 127.0.0.1:{port}")) && lines[0].contains("server.port"),
+        "{lines:?}"
+    );
+
+    let foreign = folder_with(&format!("[server]\nport = 0\n{TIERS}"));
+    std::fs::write(foreign.path().join("xrouter.db"), "this is a letter, no database. ".repeat(100)).unwrap();
+    let (code, lines) = failure(&Program::run(foreign.path(), &["run"]));
+    assert_eq!((code, lines.len()), (Some(2), 1), "{lines:?}");
+    assert!(lines[0].contains("xrouter.db is no xrouter history") && lines[0].contains("store.url"), "{lines:?}");
+    assert!(std::fs::read_to_string(foreign.path().join("xrouter.db")).unwrap().starts_with("this is a letter"));
+
+    let blocked = folder_with(&format!("[server]\nport = 0\n[store]\nurl = \"sqlite://xrouter.toml/h.db\"\n{TIERS}"));
+    let (code, lines) = failure(&Program::run(blocked.path(), &["run"]));
+    assert_eq!((code, lines.len()), (Some(2), 1), "{lines:?}");
+
+    let missing = tempfile::tempdir().unwrap();
+    let (code, lines) = failure(&Program::run(missing.path(), &["run", "-c", "nowhere.toml"]));
+    assert_eq!((code, lines.len()), (Some(2), 1), "{lines:?}");
+    assert!(lines[0].contains("cannot read") && lines[0].contains("nowhere.toml"), "{lines:?}");
+    assert_eq!(Program::run(missing.path(), &["fly"]).status.code(), Some(2), "usage");
+}
+
+#[tokio::test]
+async fn a_server_says_where_it_is_and_ends_on_ctrl_c_with_everything_stored() {
+    let folder = folder_with(&format!("[server]\nport = 0\n{TIERS}"));
+    let mut command = Program::xrouter(folder.path());
+    command.arg("run");
+    let (mut program, line) = Program::start_until(command, |line| line.contains("dashboard"));
+    let http = Http::new(line.split_whitespace().last().unwrap().trim_end_matches("/dashboard").to_owned());
+    let response = http.chat(&question("hi")).await;
+    assert_eq!((response.status, response.route()), (502, ("0", "frontier", "embedded", "3")));
+    assert_eq!(program.interrupt(), Some(130));
+    let pool =
+        sqlx::SqlitePool::connect(&format!("sqlite://{}", folder.path().join("xrouter.db").display())).await.unwrap();
+    let rows: i64 = sqlx::query_scalar("select count(*) from requests").fetch_one(&pool).await.unwrap();
+    assert_eq!(rows, 1);
+}
+
+#[test]
+fn config_check_show_and_schema_tell_what_is_in_force() {
+    let folder = folder_with(&format!("[server]\napi_key = \"very-secret\"\n{TIERS}"));
+    let check = out(&Program::run(folder.path(), &["config", "check"]));
+    assert!(check.contains('✓') && check.contains("frontier  openai_compatible/c at http://127.0.0.1:1/v1"), "{check}");
+    let show = out(&Program::run(folder.path(), &["config", "show"]));
+    assert!(show.contains("[redacted]") && !show.contains("very-secret") && show.contains("xrouter.toml:2"), "{show}");
+    let json: Value = serde_json::from_str(&out(&Program::run(folder.path(), &["config", "show", "--json"]))).unwrap();
+    assert!(json.as_array().unwrap().iter().any(|row| row["key"] == "tiers.cheap.model" && row["value"] == "\"a\""));
+    let schema: Value = serde_json::from_str(&out(&Program::run(folder.path(), &["config", "schema"]))).unwrap();
+    assert!(schema["properties"]["tiers"].is_object());
+    let broken = folder_with("[server]\nport = \"x\"");
+    let (code, lines) = failure(&Program::run(broken.path(), &["config", "check"]));
+    assert_eq!((code, lines.len()), (Some(2), 1), "{lines:?}");
+}
+
+#[test]
+fn the_demo_sends_prints_and_ends_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = out(&Program::run(
+        folder.path(),
+        &["demo", "--port", "0", "--requests", "10", "--seconds", "6", "--db", "demo.db"],
+    ));
+    for expected in ["cheap", "medium", "frontier", "embedded", "saved", "/dashboard", "curl"] {
+        assert!(text.contains(expected), "{expected} in\n{text}");
+    }
+    assert!(folder.path().join("demo.db").exists());
+}
+
+#[test]
+fn classify_explains_a_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = out(&Program::run(folder.path(), &["classify", "good morning"]));
+    assert!(text.starts_with("cheap (0), decided by embedded") && text.contains("everyday words"), "{text}");
+    let json: Value = serde_json::from_str(&out(&Program::run(folder.path(), &["classify", "--json", "hi"]))).unwrap();
+    assert_eq!((json["tier"].as_i64(), json["features"].as_array().map(Vec::len)), (Some(0), Some(10)));
+    let lines =
+        "{\"id\":1,\"prompt\":\"hi\"}\n{\"id\":\"b\",\"messages\":[{\"role\":\"user\",\"content\":\"thanks\"}]}\n";
+    std::fs::write(folder.path().join("in.jsonl"), lines).unwrap();
+    let answers = out(&Program::run(folder.path(), &["classify", "--jsonl", "in.jsonl"]));
+    let answers: Vec<Value> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((answers.len(), &answers[1]["id"], &answers[1]["tier"]), (2, &Value::from("b"), &Value::from(0)));
+}
+
+#[test]
+fn init_writes_from_flags_what_run_can_read_and_keeps_what_it_replaces() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = [
+        "init",
+        "--yes",
+        "--cheap",
+        "ollama:llama3.1",
+        "--medium",
+        "groq:openai/gpt-oss-120b",
+        "--frontier",
+        "openai:gpt-5",
+    ];
+    let text = out(&Program::run(folder.path(), &flags));
+    assert!(text.contains("xrouter run -c xrouter.toml") && text.contains("set GROQ_API_KEY"), "{text}");
+    out(&Program::run(folder.path(), &flags));
+    assert!(folder.path().join("xrouter.toml.bak").exists());
+    let check = Program::xrouter(folder.path())
+        .args(["config", "check"])
+        .env("GROQ_API_KEY", "k")
+        .env("OPENAI_API_KEY", "k")
+        .output()
+        .unwrap();
+    assert!(out(&check).contains("groq/openai/gpt-oss-120b"));
+    let (code, lines) = failure(&Program::run(folder.path(), &["init", "--yes", "--cheap", "ollama:x"]));
+    assert_eq!(code, Some(2));
+    assert!(lines[0].contains("--medium is missing"), "{lines:?}");
+}
+
+#[test]
+fn hardware_and_completions_print_something_useful() {
+    let folder = tempfile::tempdir().unwrap();
+    let json: Value = serde_json::from_str(&out(&Program::run(folder.path(), &["hardware", "--json"]))).unwrap();
+    assert!(json["logical_cores"].as_i64().unwrap() >= 1);
+    assert!(out(&Program::run(folder.path(), &["hardware"])).contains("memory"));
+    assert!(out(&Program::run(folder.path(), &["completions", "bash"])).contains("_xrouter"));
+    assert!(out(&Program::run(folder.path(), &["--help"])).contains("demo"));
+}
+
+#[test]
+fn nothing_of_a_machine_is_in_the_program_s_folder_after_a_demo() {
+    let folder = tempfile::tempdir().unwrap();
+    out(&Program::run(folder.path(), &["demo", "--port", "0", "--requests", "1", "--seconds", "2"]));
+    let left: Vec<_> = std::fs::read_dir(folder.path() as &Path).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}

@@ -1,0 +1,78 @@
+//! The real app in process, over real sockets, with simulated upstreams and a temporary history.
+
+mod fleet;
+mod http;
+mod program;
+
+pub(crate) use fleet::Fleet;
+pub(crate) use http::{Http, question};
+pub(crate) use program::{Program, redis_server};
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use xrouter::app::App;
+use xrouter::config::{self, Sources};
+use xrouter::store::{HistoryRow, Store};
+
+/// Longest wait for something that must happen. Not a pause: whoever waits is woken by the event.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+/// A running router.
+pub(crate) struct TestApp {
+    pub(crate) http: Http,
+    pub(crate) store: Store,
+    stop: CancellationToken,
+    _folder: TempDir,
+}
+
+impl TestApp {
+    /// Starts a router with this configuration, on a free port, with a fresh history.
+    pub(crate) async fn start(toml: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut sources = Sources::from_toml(toml.to_owned());
+        sources.config_file = Some(folder.path().join("xrouter.toml"));
+        sources.environment = vec![
+            ("XROUTER_SERVER__PORT".to_owned(), "0".to_owned()),
+            ("XROUTER_SERVER__HOST".to_owned(), "127.0.0.1".to_owned()),
+        ];
+        let loaded = config::load(&sources).unwrap_or_else(|error| panic!("the configuration is wrong:\n{error}"));
+        let app = App::open(&loaded).await.expect("the app opens");
+        let http = Http::new(format!("http://{}", app.address));
+        let store = app.store.clone();
+        let stop = CancellationToken::new();
+        tokio::spawn(app.serve(stop.clone()));
+        TestApp { http, store, stop, _folder: folder }
+    }
+
+    /// The history so far, oldest first, once everything handed over is in it.
+    pub(crate) async fn rows(&self) -> Vec<HistoryRow> {
+        self.store.flush().await;
+        let mut rows = self.store.newest(None, 1000).await.expect("the history is readable");
+        rows.reverse();
+        rows
+    }
+
+    /// The one row that there is.
+    pub(crate) async fn row(&self) -> HistoryRow {
+        let rows = self.rows().await;
+        assert_eq!(rows.len(), 1, "{rows:#?}");
+        rows.into_iter().next().expect("one row")
+    }
+
+    /// Waits until so many rows are in the file.
+    pub(crate) async fn stored(&self, count: u64) {
+        let mut state = self.store.state();
+        tokio::time::timeout(LIMIT, state.wait_for(|state| state.stored >= count))
+            .await
+            .expect("the rows are stored in time")
+            .expect("the writer lives");
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
