@@ -38,7 +38,7 @@ create table requests (
     cache_write_tokens       integer,
     output_tokens            integer,
     reasoning_tokens         integer,
-    usage_source             text    not null, -- reported, absent
+    usage_source             integer not null, -- 0 absent, 1 reported
     -- money, in nano-dollars
     cost_nanos               integer,
     frontier_cost_nanos      integer,
@@ -53,7 +53,6 @@ create table requests (
 ) strict;
 
 create index requests_by_time on requests (created_at_ms);
-create index requests_by_request_id on requests (request_id);
 
 -- What the rows of an hour add up to, by what can be grouped. Written in the rows' own transaction.
 create table rollup_hour (

@@ -134,11 +134,11 @@ pub async fn classify(loaded: &Loaded, input: &Input<'_>) -> Result<Classified, 
 
 fn routes(shared: Arc<Shared>, access: &Access) -> BoxEndpoint<'static, Response> {
     let store = shared.store.clone();
-    let service = api::service(shared);
+    let service = api::service(shared.clone());
     let document = service.spec_endpoint();
     let browser = service.swagger_ui();
     let routes = Route::new().nest("/", service).at("/openapi.json", document).nest("/docs", browser);
-    Front::new(dashboard::mount(routes, store, access.clone()), access.clone()).boxed()
+    Front::new(dashboard::mount(routes, store, access.clone()), shared, access.clone()).boxed()
 }
 
 async fn listen(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), AppError> {

@@ -1,11 +1,10 @@
 //! `POST /v1/chat/completions`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::stream;
-use poem::error::ReadBodyError;
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{Body, IntoResponse, Request, RequestBody, Response};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, Registry};
@@ -13,8 +12,8 @@ use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, OpenApi};
 
 use super::schema::{ChatCompletion, ChatCompletionRequest};
-use super::{ApiError, Shared, Tag};
-use crate::gateway::{AnswerBody, ChatCall, Route};
+use super::{ApiError, Shared, Tag, body};
+use crate::gateway::{Answer, AnswerBody, ChatCall, Meter, Route};
 use crate::protocol::RequestId;
 use crate::routing::TIER_HEADER;
 
@@ -30,46 +29,53 @@ impl ChatApi {
     /// listed here pass through untouched. Also served without `/v1`.
     #[oai(path = "/v1/chat/completions", method = "post", operation_id = "createChatCompletion", tag = "Tag::Chat")]
     async fn create(&self, request: &Request, body: ChatBody) -> Result<ChatAnswer, ApiError> {
-        let shared = &self.0;
-        let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-        let call = ChatCall {
-            body: body.read(shared.body_limit, request).await?,
-            request_id: request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::fresh),
-            tier_header: text(TIER_HEADER).map(str::to_owned),
-            key: shared.key_name.clone(),
-            arrived: body.arrived,
-        };
-        match shared.gateway.chat(call).await {
-            Ok(answer) => {
-                let mut response = match answer.body {
-                    AnswerBody::Whole(bytes) => Response::builder().content_type("application/json").body(bytes),
-                    AnswerBody::Stream(meter) => {
-                        let pieces = stream::unfold(meter, |mut meter| async move {
-                            let bytes = meter.next().await?;
-                            Some((Ok::<Bytes, std::io::Error>(bytes), meter))
-                        });
-                        Response::builder()
-                            .content_type("text/event-stream")
-                            .header(header::CACHE_CONTROL, "no-cache")
-                            .header("x-accel-buffering", "no")
-                            .body(Body::from_bytes_stream(pieces))
-                    }
-                };
-                shared.tell(&mut response, &answer.route);
-                Ok(ChatAnswer(response))
-            }
-            Err(error) => {
-                let mut response = ApiError::from(&error).into_response();
-                if let Some(route) = &error.route {
-                    shared.tell(&mut response, route);
-                }
-                Ok(ChatAnswer(response))
-            }
-        }
+        let body = body.0.lock().ok().and_then(|mut body| body.take()).unwrap_or_else(Body::empty);
+        Ok(ChatAnswer(self.0.chat(request, body).await))
     }
 }
 
 impl Shared {
+    /// Answers a chat request. Errors are answers too, as they carry the same headers.
+    pub(super) async fn chat(&self, request: &Request, body: Body) -> Response {
+        let arrived = Instant::now();
+        let body = match self.read(request, body).await {
+            Ok(body) => body,
+            Err(error) => return error.into_response(),
+        };
+        let tier = request.headers().get(TIER_HEADER).and_then(|value| value.to_str().ok());
+        let call = ChatCall {
+            body,
+            request_id: request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::fresh),
+            tier_header: tier.map(str::to_owned),
+            key: self.key_name.clone(),
+            arrived,
+        };
+        // Boxed here, so that the layers around it do not each copy a future of some kilobytes.
+        let (mut response, route) = match Box::pin(self.gateway.chat(call)).await {
+            Ok(Answer { body: AnswerBody::Whole(bytes), route }) => {
+                (Response::builder().content_type("application/json").body(bytes), Some(route))
+            }
+            Ok(Answer { body: AnswerBody::Stream(meter), route }) => (streamed(meter), Some(route)),
+            Err(error) => (ApiError::from(&error).into_response(), error.route),
+        };
+        if let Some(route) = &route {
+            self.tell(&mut response, route);
+        }
+        response
+    }
+
+    async fn read(&self, request: &Request, body: Body) -> Result<Bytes, ApiError> {
+        let kind = request.content_type().unwrap_or_default();
+        let essence = kind.split(';').next().unwrap_or_default().trim();
+        // Also keeps web pages out: a browser asks before it sends this type to another origin.
+        if !essence.eq_ignore_ascii_case("application/json") {
+            let message = format!("the content type is `{kind}`; send `Content-Type: application/json`");
+            return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
+        }
+        let told = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        body::read(body, self.body_limit, told).await
+    }
+
     /// Writes the way that a request took into the answer's headers.
     fn tell(&self, response: &mut Response, route: &Route) {
         const MODEL: HeaderName = HeaderName::from_static("x-xrouter-model");
@@ -88,32 +94,20 @@ impl Shared {
     }
 }
 
-/// The body as it comes in, not yet read.
-struct ChatBody {
-    body: std::sync::Mutex<Option<Body>>,
-    arrived: Instant,
+fn streamed(meter: Box<Meter>) -> Response {
+    let pieces = stream::unfold(meter, |mut meter| async move {
+        let bytes = meter.next().await?;
+        Some((Ok::<Bytes, std::io::Error>(bytes), meter))
+    });
+    Response::builder()
+        .content_type("text/event-stream")
+        .header(header::CACHE_CONTROL, "no-cache")
+        .header("x-accel-buffering", "no")
+        .body(Body::from_bytes_stream(pieces))
 }
 
-impl ChatBody {
-    /// Reads the body, up to the limit.
-    async fn read(&self, limit: usize, request: &Request) -> Result<Bytes, ApiError> {
-        let kind = request.content_type().unwrap_or_default();
-        let essence = kind.split(';').next().unwrap_or_default().trim();
-        // Also keeps web pages out: a browser asks before it sends this type to another origin.
-        if !essence.eq_ignore_ascii_case("application/json") {
-            let message = format!("the content type is `{kind}`; send `Content-Type: application/json`");
-            return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
-        }
-        let body = self.body.lock().ok().and_then(|mut body| body.take()).unwrap_or_else(Body::empty);
-        body.into_bytes_limit(limit).await.map_err(|error| match error {
-            ReadBodyError::PayloadTooLarge => {
-                let message = format!("the body is larger than {limit} bytes (server.body_limit)");
-                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
-            }
-            other => ApiError::new(StatusCode::BAD_REQUEST, "invalid_request", format!("the body broke off: {other}")),
-        })
-    }
-}
+/// The body as it comes in, not yet read.
+struct ChatBody(Mutex<Option<Body>>);
 
 impl<'a> ApiExtractor<'a> for ChatBody {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
@@ -136,7 +130,7 @@ impl<'a> ApiExtractor<'a> for ChatBody {
     }
 
     async fn from_request(_: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
-        Ok(ChatBody { body: std::sync::Mutex::new(body.take().ok()), arrived: Instant::now() })
+        Ok(ChatBody(Mutex::new(body.take().ok())))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::store::StoreError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
     status: StatusCode,
-    body: ErrorBody,
+    body: Box<ErrorBody>,
     retry_after: Option<String>,
 }
 
@@ -58,7 +58,7 @@ impl ApiError {
             provider: None,
             upstream: None,
         };
-        ApiError { status, body, retry_after: None }
+        ApiError { status, body: Box::new(body), retry_after: None }
     }
 
     /// A request that is at fault in one field.
@@ -147,7 +147,7 @@ impl From<StoreError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let json = serde_json::to_string(&ErrorEnvelope { error: self.body }).unwrap_or_default();
+        let json = serde_json::to_string(&ErrorEnvelope { error: *self.body }).unwrap_or_default();
         let mut response = Response::builder().status(self.status).content_type("application/json").body(json);
         if let Some(value) = self.retry_after.and_then(|value| HeaderValue::try_from(value).ok()) {
             response.headers_mut().insert(header::RETRY_AFTER, value);

@@ -35,6 +35,7 @@ enum ReadyAnswer {
 }
 
 #[OpenApi]
+#[expect(clippy::unused_async, reason = "the macro takes async functions only")]
 impl HealthApi {
     /// Whether the process lives
     #[oai(path = "/healthz", method = "get", operation_id = "getHealth", tag = "Tag::Health")]

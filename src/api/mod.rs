@@ -5,6 +5,7 @@
 //! Read `chat.rs` first, then `front.rs`, which stands before every path.
 
 mod access;
+mod body;
 mod chat;
 mod error;
 mod front;

@@ -37,6 +37,7 @@ struct Model {
 }
 
 #[OpenApi]
+#[expect(clippy::unused_async, reason = "the macro takes async functions only")]
 impl ModelsApi {
     /// List models
     ///

@@ -140,7 +140,7 @@ struct UsageGroup {
 /// Figures by tier, or, with `group_by`, by group.
 #[derive(Debug, Union)]
 enum UsageReport {
-    Tiers(UsageByTier),
+    Tiers(Box<UsageByTier>),
     Groups(UsageByGroup),
 }
 
@@ -191,7 +191,7 @@ impl UsageApi {
             total += sums;
         }
         let tier = |tier: Tier| UsageTotals::from(&tiers[tier as usize]);
-        Ok(Json(UsageReport::Tiers(UsageByTier {
+        Ok(Json(UsageReport::Tiers(Box::new(UsageByTier {
             cheap: tier(Tier::Cheap),
             medium: tier(Tier::Medium),
             frontier: tier(Tier::Frontier),
@@ -205,7 +205,7 @@ impl UsageApi {
             since: shown(store.since().await?),
             from: shown(range.from),
             to: shown(range.to),
-        })))
+        }))))
     }
 
     /// Rows or groups as CSV

@@ -63,9 +63,10 @@ impl Redis {
         };
         // Said once per break, not once per request.
         if self.down.swap(down.is_some(), Ordering::Relaxed) != down.is_some() {
-            match down {
-                Some(error) => tracing::warn!(error, "Redis does not answer: decisions are made anew"),
-                None => tracing::info!("Redis answers again"),
+            if let Some(error) = down {
+                tracing::warn!(error, "Redis does not answer: decisions are made anew");
+            } else {
+                tracing::info!("Redis answers again");
             }
         }
         value

@@ -75,9 +75,9 @@ impl Classify {
         let took = begun.elapsed();
         let features = Embedded::new(thresholds).explain(&input);
         if self.json {
-            print_json(&classified, &features)
+            print_json(&classified, &features);
         } else {
-            print(&classified, &features, took)
+            print(&classified, &features, took);
         }
         Ok(())
     }

@@ -76,8 +76,8 @@ impl Demo {
         println!();
 
         let stop = CancellationToken::new();
-        let server = tokio::spawn(app.serve(stop.clone()));
-        let signal = tokio::spawn(signal::wait(stop.clone()));
+        let serving = tokio::spawn(app.serve(stop.clone()));
+        let signalled = tokio::spawn(signal::wait(stop.clone()));
         if let Some(seconds) = self.seconds {
             let stop = stop.clone();
             tokio::spawn(async move {
@@ -100,8 +100,8 @@ impl Demo {
             stop.cancel();
         }
         stop.cancelled().await;
-        let served = server.await.context("the server broke off").map_err(Failure::Running)?;
-        let signal = signal.await.ok().flatten();
+        let served = serving.await.context("the server broke off").map_err(Failure::Running)?;
+        let signal = signalled.await.ok().flatten();
         drop(temporary);
         shown.map_err(Failure::Running)?;
         served?;

@@ -165,18 +165,15 @@ fn ask(tier: Tier) -> std::io::Result<Chosen> {
 
 fn render(chosen: &[Chosen]) -> String {
     let quoted = |text: &str| toml::Value::from(text).to_string();
-    let mut text = "# Written by `xrouter init`. xrouter.toml.example lists every key.\n".to_owned();
+    let mut lines = vec!["# Written by `xrouter init`. xrouter.toml.example lists every key.".to_owned()];
     for one in chosen {
-        text.push_str(&format!("\n[tiers.{}]\nprovider = {}\n", one.tier, quoted(one.provider.as_str())));
-        if let Some(base_url) = &one.base_url {
-            text.push_str(&format!("base_url = {}\n", quoted(base_url)));
-        }
-        if let Some(name) = &one.key_env {
-            text.push_str(&format!("api_key = \"${{{name}}}\"\n"));
-        }
-        text.push_str(&format!("model = {}\n", quoted(&one.model)));
+        lines.push(format!("\n[tiers.{}]\nprovider = {}", one.tier, quoted(one.provider.as_str())));
+        lines.extend(one.base_url.as_ref().map(|base_url| format!("base_url = {}", quoted(base_url))));
+        lines.extend(one.key_env.as_ref().map(|name| format!("api_key = \"${{{name}}}\"")));
+        lines.push(format!("model = {}", quoted(&one.model)));
     }
-    text
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// Reads what will be written as `run` will read it, with a stand-in for keys that are not set yet.

@@ -111,13 +111,11 @@ impl Check<'_> {
             self.value(schema, value, path);
             return;
         }
-        let hint = match nearest(name, schema::members(table).map(|(name, _)| name)) {
-            Some(known) => format!("did you mean `{known}`?"),
-            None => {
-                let known: Vec<&str> = schema::members(table).map(|(name, _)| name).collect();
-                format!("known keys here: {}", known.join(", "))
-            }
-        };
+        let known: Vec<&str> = schema::members(table).map(|(name, _)| name).collect();
+        let hint = nearest(name, known.iter().copied()).map_or_else(
+            || format!("known keys here: {}", known.join(", ")),
+            |known| format!("did you mean `{known}`?"),
+        );
         self.push(path, value, "is no known key".to_owned(), hint);
     }
 

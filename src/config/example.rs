@@ -12,6 +12,9 @@ const HEAD: &str = "\
 ";
 
 /// The text of the example file.
+///
+/// # Panics
+/// Never in a released binary: a test parses the same defaults.
 #[must_use]
 pub fn example() -> String {
     let defaults: Value =

@@ -44,12 +44,14 @@ pub(super) fn parse(
     Ok(TomlFile { values, lines })
 }
 
+#[expect(clippy::result_large_err, reason = "figment's own error, handled by the only caller")]
 fn to_dict(table: &toml::Table) -> Result<Dict, figment::Error> {
     table.iter().map(|(key, value)| Ok((key.clone(), figment::value::Value::serialize(value)?))).collect()
 }
 
+/// The line of a byte offset, from 1.
 fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())].iter().filter(|&&byte| byte == b'\n').count() + 1
+    memchr::memchr_iter(b'\n', &text.as_bytes()[..offset.min(text.len())]).count() + 1
 }
 
 fn join(prefix: &str, segment: &str) -> String {

@@ -44,11 +44,11 @@ impl Gateway {
                     record.first_token();
                     let route = record.route();
                     record.settle(200, None);
-                    return finish(route, AnswerBody::Whole(bytes));
+                    return Ok(answer(route, AnswerBody::Whole(bytes)));
                 }
                 Ok(Opened::Stream(meter)) => {
                     let route = record.route();
-                    return finish(route, AnswerBody::Stream(Box::new(meter.with(record))));
+                    return Ok(answer(route, AnswerBody::Stream(Box::new(meter.with(record)))));
                 }
                 Err(error) => error,
             };
@@ -86,7 +86,7 @@ impl Gateway {
                 let reply = self.begin(target, body).await?;
                 Meter::open(reply, target, !request.include_usage).await
             };
-            within(limits.first_token, provider, opening).await.map(Opened::Stream)
+            within(limits.first_token, provider, opening).await.map(|opening| Opened::Stream(Box::new(opening)))
         } else {
             let answering = async {
                 let mut reply = self.begin(target, body).await?;
@@ -114,12 +114,11 @@ impl Gateway {
 
 enum Opened {
     Whole(Bytes),
-    Stream(super::stream::Opening),
+    Stream(Box<super::stream::Opening>),
 }
 
-fn finish(route: Option<super::Route>, body: AnswerBody) -> Result<Answer, GatewayError> {
-    let route = route.expect("a record that is not settled has a route");
-    Ok(Answer { route, body })
+fn answer(route: Option<super::Route>, body: AnswerBody) -> Answer {
+    Answer { route: route.expect("a record that is not settled has a route"), body }
 }
 
 /// The model to ask: the upstream's own, else the request's if it is a model's name.

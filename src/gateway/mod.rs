@@ -150,7 +150,7 @@ impl Gateway {
         let ChatCall { body, request_id, tier_header, key, arrived } = call;
         let request = ChatRequest::parse(&body).map_err(Reason::from)?;
         let decided = self.decide(&request, tier_header.as_deref()).await.map_err(Reason::from)?;
-        let record = Record::open(self, &request, &decided, request_id, key, arrived);
+        let record = Record::open(self, &request, &decided, &request_id, key, arrived);
         self.attempt(&request, decided.decision.tier, record).await
     }
 }

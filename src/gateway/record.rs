@@ -33,7 +33,7 @@ impl Record {
         gateway: &Gateway,
         request: &ChatRequest<'_>,
         decided: &Decided,
-        request_id: RequestId,
+        request_id: &RequestId,
         key: Option<String>,
         arrived: Instant,
     ) -> Self {

@@ -134,6 +134,9 @@ impl<'a> ChatRequest<'a> {
 
     /// The body with another model and, for streams, the usage chunk asked for or not; every other
     /// byte is the client's.
+    ///
+    /// # Panics
+    /// Never: a request that was parsed is an object.
     #[must_use]
     pub fn with_model(&self, model: &str, usage: UsageChunk) -> Bytes {
         let mut edits: Vec<(Range<usize>, String)> = Vec::with_capacity(2);
@@ -141,7 +144,7 @@ impl<'a> ChatRequest<'a> {
         let quoted = serde_json::Value::from(model).to_string();
         match &self.model_span {
             Some(span) => edits.push((span.clone(), quoted)),
-            None => front.push_str(&format!("\"model\":{quoted},")),
+            None => front = format!("\"model\":{quoted},"),
         }
         match (usage, &self.stream_options_span) {
             (UsageChunk::Ask, _) if !self.stream || self.include_usage => {}

@@ -36,7 +36,26 @@ pub enum UsageSource {
 }
 
 impl UsageSource {
-    /// The name that is stored and exported.
+    /// The number that is stored.
+    #[must_use]
+    pub const fn number(self) -> i64 {
+        match self {
+            UsageSource::Absent => 0,
+            UsageSource::Reported => 1,
+        }
+    }
+
+    /// The source of a stored number.
+    #[must_use]
+    pub const fn from_number(number: i64) -> Option<Self> {
+        match number {
+            0 => Some(UsageSource::Absent),
+            1 => Some(UsageSource::Reported),
+            _ => None,
+        }
+    }
+
+    /// The name in the API and in exports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -52,7 +52,9 @@ impl Client {
                 .pool_idle_timeout(POOL_IDLE)
                 .pool_max_idle_per_host(256)
                 .tcp_nodelay(true)
-                .redirect(reqwest::redirect::Policy::none());
+                .redirect(reqwest::redirect::Policy::none())
+                // Retrying is the gateway's; this also saves a copy of every request.
+                .retry(reqwest::retry::never().max_retries_per_request(0));
             if local {
                 builder = builder.no_proxy();
             }

@@ -74,8 +74,7 @@ impl ProviderError {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
-            ProviderError::NoModel { .. } => Verdict::Client,
-            ProviderError::Status { status: 400 | 413 | 422, .. } => Verdict::Client,
+            ProviderError::NoModel { .. } | ProviderError::Status { status: 400 | 413 | 422, .. } => Verdict::Client,
             ProviderError::Status { status: 401..=404, .. } => Verdict::Operator,
             _ => Verdict::Upstream,
         }

@@ -66,14 +66,14 @@ fn read_error(body: &[u8]) -> Option<ErrorBody> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Text {
-        Text(String),
+        Plain(String),
         Number(serde_json::Number),
         Other(IgnoredAny),
     }
     impl Text {
         fn text(self) -> Option<String> {
             match self {
-                Text::Text(text) => Some(shorten(&text)),
+                Text::Plain(text) => Some(shorten(&text)),
                 Text::Number(number) => Some(number.to_string()),
                 Text::Other(_) => None,
             }

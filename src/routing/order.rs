@@ -12,7 +12,8 @@ pub trait Ranked {
 
 /// The order of attempts: within a tier by priority, then by a weighted draw; then the tiers above
 /// if `fallback` is set. The same `seed` gives the same order.
-pub fn attempt_order<'a, T: Ranked>(tier: Tier, tiers: &'a [Vec<T>; 3], fallback: bool, seed: u64) -> Vec<&'a T> {
+#[must_use]
+pub fn attempt_order<T: Ranked>(tier: Tier, tiers: &[Vec<T>; 3], fallback: bool, seed: u64) -> Vec<&T> {
     let reach = if fallback { tier.and_up() } else { &tier.and_up()[..1] };
     let mut order = Vec::with_capacity(4);
     for tier in reach {

@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 /// How long a connection may take to send a request's head, and be idle between two.
-const HEAD: Duration = Duration::from_secs(120);
+const HEAD: Duration = Duration::from_mins(2);
 /// Pause after an accept that failed, as when the process has no file descriptor left.
 const AFTER_ERROR: Duration = Duration::from_millis(50);
 

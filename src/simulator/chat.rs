@@ -75,7 +75,7 @@ fn check(request: &Value) -> Option<Response> {
     if let Some(unknown) = fields.keys().find(|name| !KNOWN_FIELDS.contains(&name.as_str())) {
         return Some(refusal(400, &format!("Unrecognized request argument supplied: {unknown}"), Some(unknown)));
     }
-    if !request["model"].as_str().is_some_and(|model| !model.is_empty()) {
+    if request["model"].as_str().is_none_or(str::is_empty) {
         return Some(refusal(400, "you must provide a model parameter", Some("model")));
     }
     let Some(messages) = request["messages"].as_array().filter(|messages| !messages.is_empty()) else {
@@ -109,7 +109,7 @@ fn check(request: &Value) -> Option<Response> {
 }
 
 #[handler]
-pub(super) fn models(shared: Data<&Arc<Shared>>) -> Response {
+pub(super) fn models(Data(shared): Data<&Arc<Shared>>) -> Response {
     let list = json!({ "object": "list", "data": [{ "id": shared.profile.model, "object": "model", "created": 0, "owned_by": "simulator" }] });
     respond(200, "application/json", list.to_string().into())
 }
@@ -150,7 +150,7 @@ pub(super) async fn complete(request: &Request, body: Body, shared: Data<&Arc<Sh
         _ => {}
     }
     let said = Said::new(&shared, &asked, &reply);
-    if asked["stream"] == true { streamed(shared, &asked, said, &reply) } else { whole(&shared, said).await }
+    if asked["stream"] == true { streamed(shared, &asked, &said, &reply) } else { whole(&shared, said).await }
 }
 
 /// A complete answer, before it is written down.
@@ -320,8 +320,8 @@ impl Drop for Open {
     }
 }
 
-fn streamed(shared: Arc<Shared>, asked: &Value, said: Said, reply: &Reply) -> Response {
-    let mut events = events(&shared, asked, &said);
+fn streamed(shared: Arc<Shared>, asked: &Value, said: &Said, reply: &Reply) -> Response {
+    let mut events = events(&shared, asked, said);
     let ending = match reply {
         Reply::CutAfter(count) => {
             events.truncate(*count);

@@ -7,7 +7,7 @@ use sqlx::{QueryBuilder, Row as _};
 use super::usage::Period;
 use super::{Store, StoreError};
 use crate::catalog::{NanoUsd, Tier};
-use crate::protocol::Timestamp;
+use crate::protocol::{Timestamp, UsageSource};
 
 /// One request of the history. `null` is unknown; it is never the same as 0.
 #[derive(Debug, Clone, PartialEq, Object)]
@@ -169,7 +169,7 @@ fn read(row: &SqliteRow) -> Result<HistoryRow, sqlx::Error> {
         cache_write_tokens: row.try_get("cache_write_tokens")?,
         output_tokens: row.try_get("output_tokens")?,
         reasoning_tokens: row.try_get("reasoning_tokens")?,
-        usage_source: row.try_get("usage_source")?,
+        usage_source: UsageSource::from_number(row.try_get("usage_source")?).unwrap_or_default().as_str().to_owned(),
         cost_usd: cost.map(NanoUsd::as_usd),
         frontier_cost_usd: frontier_cost.map(NanoUsd::as_usd),
         classify_ms: row.try_get::<Option<i64>, _>("classify_us")?.map(milliseconds),

@@ -10,7 +10,7 @@ pub(super) const HOUR_MS: i64 = 3_600_000;
 
 /// The columns by which sums are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub(super) struct Slot {
     pub(super) hour_ms: i64,
     pub(super) tier: i64,
     pub(super) upstream: i64,
@@ -45,12 +45,12 @@ struct Sums {
 /// The sums of one batch of rows.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    groups: HashMap<Key, Sums>,
+    groups: HashMap<Slot, Sums>,
 }
 
 impl Batch {
-    pub(super) fn add(&mut self, key: Key, row: &Row) {
-        let sums = self.groups.entry(key).or_default();
+    pub(super) fn add(&mut self, slot: Slot, row: &Row) {
+        let sums = self.groups.entry(slot).or_default();
         let tokens = |count: Option<u64>| count.and_then(|count| i64::try_from(count).ok()).unwrap_or(0);
         sums.requests += 1;
         sums.errors += i64::from(row.is_error());
@@ -72,16 +72,16 @@ impl Batch {
 
     /// Adds the sums to the table, on the transaction that writes the rows.
     pub(super) async fn write(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        for (key, sums) in &self.groups {
+        for (slot, sums) in &self.groups {
             sqlx::query(UPSERT)
-                .bind(key.hour_ms)
-                .bind(key.tier)
-                .bind(key.upstream)
-                .bind(key.model)
-                .bind(key.key)
-                .bind(key.source)
-                .bind(key.local)
-                .bind(key.status_class)
+                .bind(slot.hour_ms)
+                .bind(slot.tier)
+                .bind(slot.upstream)
+                .bind(slot.model)
+                .bind(slot.key)
+                .bind(slot.source)
+                .bind(slot.local)
+                .bind(slot.status_class)
                 .bind(sums.requests)
                 .bind(sums.errors)
                 .bind(sums.input_tokens)

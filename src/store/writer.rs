@@ -22,11 +22,11 @@ const QUEUE_ROWS: usize = 65_536;
 /// Most rows of one transaction.
 const BATCH_ROWS: usize = 4_096;
 /// How long a first row waits for company. A commit costs the same for one row as for hundreds.
-const LINGER: Duration = Duration::from_millis(10);
+const LINGER: Duration = Duration::from_millis(20);
 /// Wait before a batch that the disk refused is tried again.
 const RETRY: Duration = Duration::from_millis(250);
 /// Rows of one insert statement, largest first: few statements, each prepared once.
-const CHUNKS: [usize; 3] = [64, 8, 1];
+const CHUNKS: [usize; 3] = [128, 16, 1];
 
 /// What became of the rows handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -202,7 +202,7 @@ impl Task {
         for row in rows {
             let mut number = Numbering { known: &self.names, fresh: &mut fresh, connection: &mut transaction };
             let ids = number.row(row).await?;
-            sums.add(ids.rollup_key(row), row);
+            sums.add(ids.slot(row), row);
             numbered.push((row, ids));
         }
         let mut rest = numbered.as_slice();
@@ -247,8 +247,8 @@ struct Ids {
 }
 
 impl Ids {
-    fn rollup_key(&self, row: &Row) -> rollup::Key {
-        rollup::Key {
+    fn slot(&self, row: &Row) -> rollup::Slot {
+        rollup::Slot {
             hour_ms: row.created_at_ms.div_euclid(HOUR_MS) * HOUR_MS,
             tier: row.tier.map_or(-1, |tier| i64::from(tier.number())),
             upstream: self.upstream.unwrap_or(0),
@@ -377,7 +377,7 @@ fn bind<'q>(query: Insert<'q>, row: &'q Row, ids: &Ids) -> Insert<'q> {
         .bind(tokens(row.usage.cache_write_tokens))
         .bind(tokens(row.usage.output_tokens))
         .bind(tokens(row.usage.reasoning_tokens))
-        .bind(row.usage_source.as_str())
+        .bind(row.usage_source.number())
         .bind(nanos(row.cost))
         .bind(nanos(row.frontier_cost))
         .bind(tokens(row.classifier_usage.input_tokens))

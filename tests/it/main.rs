@@ -1,5 +1,14 @@
 //! The integration tests: the real app over real sockets, one module per user-visible matter.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    clippy::type_complexity,
+    clippy::format_collect,
+    clippy::cast_precision_loss,
+    reason = "a test says what it wants, and fails where it does not get it"
+)]
+
 mod arrows;
 mod chat;
 mod classifier;

@@ -134,6 +134,9 @@ impl LlmClassifier {
     }
 
     /// Asks for nothing in particular, so that the model is loaded.
+    ///
+    /// # Errors
+    /// It is loading, too slow or unreachable.
     pub async fn touch(&self) -> Result<(), Failure> {
         match self.classify(&Input { text: Cow::Borrowed("hi") }).await {
             // It is there; what it says does not matter.

@@ -1,0 +1,53 @@
+# List the recipes
+default:
+    @just --list
+
+# Serve with ./xrouter.toml
+run *ARGS:
+    cargo run --release --locked -- run {{ARGS}}
+
+# Show the router at work with simulated upstreams
+demo *ARGS:
+    cargo run --release --locked -- demo {{ARGS}}
+
+# Write a configuration
+init *ARGS:
+    cargo run --release --locked -- init {{ARGS}}
+
+# Everything that CI runs
+check:
+    scripts/test
+
+# Rust tests only
+test *ARGS:
+    cargo test --locked {{ARGS}}
+
+# Real clients: the OpenAI package for Python, and a browser
+clients:
+    scripts/test-clients
+
+# Licences, bans and sources offline; advisories where the database can be reached
+audit:
+    cargo deny --locked --offline check licenses bans sources
+    cargo deny --locked check advisories || echo "advisories: the database could not be reached, or there are findings above"
+
+# Review changed snapshots
+snap:
+    cargo insta review
+
+# Print the OpenAPI document
+openapi:
+    @sed '1,/^---$/d; 1,/^---$/d' tests/it/snapshots/it__openapi__openapi.snap
+
+# Write xrouter.toml.example anew from the configuration's types
+example:
+    cargo run --locked --quiet -- config example > xrouter.toml.example
+
+# A router with simulated upstreams that only serves
+stub PORT="3000":
+    cargo run --locked -- demo --port {{PORT}} --requests 0
+
+# Throughput and added latency against nginx as upstream and as plain proxy, in one run
+bench SECONDS="8":
+    cargo build --release --locked
+    scripts/bench {{SECONDS}}

@@ -1,0 +1,43 @@
+//! A request's body, read up to a limit, and without a copy where it comes in one piece.
+
+use std::pin::pin;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt;
+use poem::Body;
+use poem::http::StatusCode;
+
+use super::ApiError;
+
+/// Reads a body of at most `limit` bytes. `told` is its length if the client says it.
+///
+/// # Errors
+/// It is larger than that, or it breaks off.
+pub(super) async fn read(body: Body, limit: usize, told: Option<usize>) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        let message = format!("the body is larger than {limit} bytes (server.body_limit)");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    };
+    let broken = |error: std::io::Error| {
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid_request", format!("the body broke off: {error}"))
+    };
+    if told.is_some_and(|told| told > limit) {
+        return Err(too_large());
+    }
+    let mut pieces = pin!(body.into_bytes_stream());
+    let Some(first) = pieces.try_next().await.map_err(broken)? else { return Ok(Bytes::new()) };
+    let mut next = pieces.try_next().await.map_err(broken)?;
+    if next.is_none() && first.len() <= limit {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(told.unwrap_or(first.len() * 4).min(limit));
+    whole.extend_from_slice(&first);
+    while let Some(piece) = next {
+        if whole.len() + piece.len() > limit {
+            return Err(too_large());
+        }
+        whole.extend_from_slice(&piece);
+        next = pieces.try_next().await.map_err(broken)?;
+    }
+    if whole.len() > limit { Err(too_large()) } else { Ok(whole.freeze()) }
+}
