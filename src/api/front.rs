@@ -44,13 +44,10 @@ impl<E: Endpoint> Endpoint for Front<E> {
         } else {
             let shown = id.to_string();
             request.extensions_mut().insert(id);
-            match AssertUnwindSafe(self.answer(request)).catch_unwind().await {
-                Ok(response) => response,
-                Err(_) => {
-                    tracing::error!(request_id = shown, "a handler panicked");
-                    ApiError::internal().into_response()
-                }
-            }
+            AssertUnwindSafe(self.answer(request)).catch_unwind().await.unwrap_or_else(|_| {
+                tracing::error!(request_id = shown, "a handler panicked");
+                ApiError::internal().into_response()
+            })
         };
         response.headers_mut().insert(REQUEST_ID, header);
         Ok(response)

@@ -178,7 +178,7 @@ price = {{ input = 2.0, output = 10.0, cache_read = 0.2, cache_write = 2.5 }}
 async fn show(url: &str, store: &Store, requests: usize) -> anyhow::Result<()> {
     let client = Client::new([(Duration::from_secs(5), true)])?;
     let width = usize::from(console::Term::stdout().size().1).clamp(80, 140);
-    let prompt_width = width - 58;
+    let prompt_width = width - 60;
     println!(
         "{}",
         style(format!(

@@ -129,7 +129,7 @@ fn classify_explains_a_text() {
     let text = out(&Program::run(folder.path(), &["classify", "good morning"]));
     assert!(text.starts_with("cheap (0), decided by embedded") && text.contains("everyday words"), "{text}");
     let json: Value = serde_json::from_str(&out(&Program::run(folder.path(), &["classify", "--json", "hi"]))).unwrap();
-    assert_eq!((json["tier"].as_i64(), json["features"].as_array().map(Vec::len)), (Some(0), Some(10)));
+    assert_eq!((json["tier"].as_i64(), json["features"].as_array().map(Vec::len)), (Some(0), Some(9)));
     let lines =
         "{\"id\":1,\"prompt\":\"hi\"}\n{\"id\":\"b\",\"messages\":[{\"role\":\"user\",\"content\":\"thanks\"}]}\n";
     std::fs::write(folder.path().join("in.jsonl"), lines).unwrap();
