@@ -3,13 +3,12 @@
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-use super::Key;
-use crate::catalog::Tier;
+use super::{Key, Remembered};
 use crate::config;
 
 /// A bounded map of decisions.
 #[derive(Debug)]
-pub struct Memory(moka::sync::Cache<Key, Tier, TakeFirstBytes>);
+pub struct Memory(moka::sync::Cache<Key, Remembered, TakeFirstBytes>);
 
 /// A key is a hash already: its first bytes are as good as any hash of it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,11 +48,11 @@ impl Memory {
         Memory(cache)
     }
 
-    pub(super) fn get(&self, key: Key) -> Option<Tier> {
+    pub(super) fn get(&self, key: Key) -> Option<Remembered> {
         self.0.get(&key)
     }
 
-    pub(super) fn put(&self, key: Key, tier: Tier) {
-        self.0.insert(key, tier);
+    pub(super) fn put(&self, key: Key, decision: Remembered) {
+        self.0.insert(key, decision);
     }
 }

@@ -1,10 +1,12 @@
 //! Decisions that are remembered, so that equal requests are decided once.
 //!
-//! Enters: a key (a hash of everything that a decision depends on) and a tier. Leaves: a tier or a
-//! miss. Never fails a request: a Redis that is slow or gone is a miss. Read this file first.
+//! Enters: a key (a hash of everything that a decision depends on) and a decision. Leaves: that decision
+//! or a miss. Never fails a request: a Redis that is slow or gone is a miss. Read this file first.
 
 mod memory;
 mod redis;
+
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -32,6 +34,19 @@ impl Key {
     }
 }
 
+/// A decision as it is remembered, with what it was taken for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remembered {
+    /// The tier.
+    pub tier: Tier,
+    /// The classifier's score, 0 to 1.
+    pub score: Option<f64>,
+    /// The classifier's confidence, 0 to 1.
+    pub confidence: Option<f64>,
+    /// Why.
+    pub reason: Arc<str>,
+}
+
 /// Where decisions are remembered.
 #[derive(Debug)]
 pub enum Cache {
@@ -56,7 +71,7 @@ impl Cache {
     }
 
     /// What was decided for this key.
-    pub async fn get(&self, key: Key) -> Option<Tier> {
+    pub async fn get(&self, key: Key) -> Option<Remembered> {
         match self {
             Cache::Off => None,
             Cache::Memory(memory) => memory.get(key),
@@ -65,11 +80,11 @@ impl Cache {
     }
 
     /// Remembers a decision.
-    pub async fn put(&self, key: Key, tier: Tier) {
+    pub async fn put(&self, key: Key, decision: Remembered) {
         match self {
             Cache::Off => {}
-            Cache::Memory(memory) => memory.put(key, tier),
-            Cache::Redis(redis) => redis.put(key, tier).await,
+            Cache::Memory(memory) => memory.put(key, decision),
+            Cache::Redis(redis) => redis.put(key, &decision).await,
         }
     }
 }

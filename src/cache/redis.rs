@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use tokio::sync::OnceCell;
 
-use super::Key;
+use super::{Key, Remembered};
 use crate::catalog::Tier;
 use crate::config;
 
@@ -38,14 +38,14 @@ impl Redis {
         })
     }
 
-    pub(super) async fn get(&self, key: Key) -> Option<Tier> {
-        let answer: Option<u8> = self.run(redis::cmd("GET").arg(name(key))).await.flatten();
-        answer.and_then(Tier::from_number)
+    pub(super) async fn get(&self, key: Key) -> Option<Remembered> {
+        let answer: Option<String> = self.run(redis::cmd("GET").arg(name(key))).await.flatten();
+        answer.as_deref().and_then(read)
     }
 
-    pub(super) async fn put(&self, key: Key, tier: Tier) {
+    pub(super) async fn put(&self, key: Key, decision: &Remembered) {
         let mut command = redis::cmd("SET");
-        command.arg(name(key)).arg(tier.number()).arg("PX").arg(self.ttl_ms);
+        command.arg(name(key)).arg(write(decision)).arg("PX").arg(self.ttl_ms);
         let _: Option<()> = self.run(&command).await;
     }
 
@@ -94,6 +94,26 @@ impl Redis {
     }
 }
 
+/// `TIER SCORE CONFIDENCE REASON`, with `-` for what is unknown.
+fn write(decision: &Remembered) -> String {
+    let figure = |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| figure.to_string());
+    let Remembered { tier, score, confidence, reason } = decision;
+    format!("{} {} {} {reason}", tier.number(), figure(*score), figure(*confidence))
+}
+
+/// What [`write`] wrote; anything else is a miss.
+fn read(text: &str) -> Option<Remembered> {
+    let mut parts = text.splitn(4, ' ');
+    let tier = Tier::from_number(parts.next()?.parse().ok()?)?;
+    let mut figure = || match parts.next() {
+        Some("-") => Some(None),
+        Some(figure) => figure.parse().ok().map(Some),
+        None => None,
+    };
+    let (score, confidence) = (figure()?, figure()?);
+    Some(Remembered { tier, score, confidence, reason: parts.next()?.into() })
+}
+
 fn name(key: Key) -> String {
     let mut name = String::with_capacity(48);
     name.push_str("xrouter:decision:");
@@ -101,4 +121,28 @@ fn name(key: Key) -> String {
         let _ = write!(name, "{byte:02x}");
     }
     name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_anything_else_is_a_miss() {
+        let decisions = [
+            Remembered {
+                tier: Tier::Medium,
+                score: Some(0.25),
+                confidence: Some(1.0),
+                reason: "hard words +0.95, x".into(),
+            },
+            Remembered { tier: Tier::Cheap, score: None, confidence: None, reason: "".into() },
+        ];
+        for decision in decisions {
+            assert_eq!(read(&write(&decision)).as_ref(), Some(&decision));
+        }
+        for text in ["", "1", "7 - - x", "1 a b c", "x - - y"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
 }

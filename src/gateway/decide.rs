@@ -1,9 +1,10 @@
 //! From a parsed request to a decision: the first step that settles it gives it its source.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use super::Gateway;
-use crate::cache::Key;
+use crate::cache::{Key, Remembered};
 use crate::catalog::{Tier, UnknownTier};
 use crate::protocol::{ChatRequest, TokenUsage};
 use crate::routing::{self, Classifier, Decision, Source};
@@ -41,8 +42,9 @@ impl Gateway {
         }
         let input = routing::input(request, self.strategy, self.max_chars);
         let key = Key::new(&self.fingerprint, &input.text);
-        if let Some(tier) = self.cache.get(key).await {
-            return Ok(decided(Decision::settled(tier, Source::Cache, "the same input was decided before")));
+        if let Some(Remembered { tier, score, confidence, reason }) = self.cache.get(key).await {
+            let reason = Cow::Owned(reason.as_ref().to_owned());
+            return Ok(decided(Decision { tier, source: Source::Cache, score, confidence, reason }));
         }
         let classified = self.classifier.classify(&input).await;
         // A decision that only stands because the model failed must not outlive the failure.
@@ -52,7 +54,9 @@ impl Gateway {
             _ => false,
         };
         if settled {
-            self.cache.put(key, classified.decision.tier).await;
+            let Decision { tier, score, confidence, reason, .. } = &classified.decision;
+            let (score, confidence, reason) = (*score, *confidence, reason.as_ref().into());
+            self.cache.put(key, Remembered { tier: *tier, score, confidence, reason }).await;
         }
         Ok(Decided { asked: classified.asked, usage: classified.usage, ..decided(classified.decision) })
     }

@@ -61,6 +61,8 @@ async fn the_same_input_is_decided_once() {
     let app = TestApp::start(&fleet.toml("")).await;
     assert_eq!(app.http.chat(&question(HARD)).await.route(), ("2", "frontier", "embedded", "1"));
     assert_eq!(app.http.chat(&question(HARD)).await.route(), ("2", "frontier", "cache", "1"));
+    let rows = app.rows().await;
+    assert_eq!((rows[1].score, &rows[1].reason), (rows[0].score, &rows[0].reason), "and for the same reason");
     let off = TestApp::start(&fleet.toml("[cache]\nenabled = false")).await;
     for _ in 0..2 {
         assert_eq!(off.http.chat(&question(HARD)).await.route().2, "embedded");
