@@ -48,6 +48,6 @@ stub PORT="3000":
     cargo run --locked -- demo --port {{PORT}} --requests 0
 
 # Throughput and added latency against nginx as upstream and as plain proxy, in one run
-bench SECONDS="8":
+bench SECONDS="5":
     cargo build --release --locked
     scripts/bench {{SECONDS}}

@@ -19,8 +19,8 @@ pub(super) struct Record {
     source: Source,
     price: Option<Price>,
     frontier_price: Option<Price>,
-    /// Taken when it is settled.
-    row: Option<Row>,
+    /// Taken when it is settled. Boxed, as a record moves a few times before that.
+    row: Option<Box<Row>>,
 }
 
 /// A duration in whole microseconds.
@@ -78,7 +78,7 @@ impl Record {
             source: decision.source,
             price: None,
             frontier_price: frontier.and_then(|target| target.price(&gateway.catalog, &frontier_model(target))),
-            row: Some(row),
+            row: Some(Box::new(row)),
         }
     }
 

@@ -56,7 +56,7 @@ impl Store {
     }
 
     /// Hands a finished request over. Returns at once; a full queue drops the row and counts it.
-    pub fn record(&self, row: Row) {
+    pub fn record(&self, row: Box<Row>) {
         self.writer.send(row);
     }
 

@@ -76,8 +76,8 @@ impl Writer {
         Ok(Writer { queue, hurry, state, dropped: AtomicU64::new(0), publish })
     }
 
-    pub(super) fn send(&self, row: Row) {
-        if self.queue.try_send(Message::Row(Box::new(row))).is_err() {
+    pub(super) fn send(&self, row: Box<Row>) {
+        if self.queue.try_send(Message::Row(row)).is_err() {
             let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             self.publish.send_modify(|state| state.dropped = dropped);
             if dropped.is_power_of_two() {
@@ -136,7 +136,7 @@ impl Task {
             let mut last = false;
             for message in messages.drain(..) {
                 match message {
-                    Message::Row(row) => rows.push(*row),
+                    Message::Row(row) => rows.push(row),
                     Message::Flush(done) => waiting.push(done),
                     Message::Close(done) => {
                         waiting.push(done);
@@ -159,7 +159,7 @@ impl Task {
     }
 
     /// Writes a batch, for as long as it takes; at the end only for a few tries.
-    async fn store(&mut self, rows: &[Row], last: bool) {
+    async fn store(&mut self, rows: &[Box<Row>], last: bool) {
         if rows.is_empty() {
             return;
         }
@@ -193,7 +193,7 @@ impl Task {
         }
     }
 
-    async fn commit(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
+    async fn commit(&mut self, rows: &[Box<Row>]) -> Result<(), sqlx::Error> {
         let mut transaction = self.connection.begin_with("begin immediate").await?;
         // Names that are new in this batch are kept apart until the transaction stands.
         let mut fresh: HashMap<String, i64> = HashMap::new();

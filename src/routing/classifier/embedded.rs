@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::Input;
 use crate::catalog::Tier;
@@ -270,6 +270,8 @@ static AUTOMATON: LazyLock<(AhoCorasick, Vec<usize>)> = LazyLock::new(|| {
     let automaton = AhoCorasick::builder()
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::LeftmostLongest)
+        // Some hundred kilobytes, once, for half the time of every search.
+        .kind(Some(AhoCorasickKind::DFA))
         .build(words)
         .expect("a fixed list of short words makes an automaton: a test builds it");
     (automaton, lists)
