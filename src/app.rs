@@ -1,7 +1,7 @@
 //! The composition root: a configuration in, a running router out. Only this file names the concrete
 //! types of every room.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::server::serve;
 use crate::store::{OpenError, Store};
 
 /// How long requests under way may go on after the signal to stop.
-const DRAIN: Duration = Duration::from_secs(10);
+pub const DRAIN: Duration = Duration::from_secs(10);
 
 /// A router that cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +98,7 @@ impl App {
             decision_header: header(&config.headers.decision)?,
             upstream_header: header(&config.headers.upstream)?,
             key_name: config.server.api_key.is_some().then(|| "default".to_owned()),
+            loopback_only: access.is_open() && is_loopback(config.server.bind_host()),
             started_at: Timestamp::now().0 / 1000,
         });
         let endpoint = routes(shared, &access);
@@ -106,15 +107,16 @@ impl App {
         Ok(App { store, address, listener, endpoint, classifier, config: config.classifier.clone() })
     }
 
-    /// Serves until `stop`, lets requests under way end, and writes what is left into the history.
+    /// Serves until `stop`, lets requests under way go on for at most `drain`, cuts off what is left,
+    /// and writes everything into the history.
     ///
     /// # Errors
     /// The listener failed.
-    pub async fn serve(self, stop: CancellationToken) -> std::io::Result<()> {
+    pub async fn serve(self, stop: CancellationToken, drain: Duration) -> std::io::Result<()> {
         let tasks = TaskTracker::new();
         tasks.spawn(keep_warm(self.classifier, self.config, stop.clone()));
         tasks.close();
-        let served = serve(self.listener, self.endpoint, stop.clone(), DRAIN).await;
+        let served = serve(self.listener, self.endpoint, stop.clone(), drain).await;
         stop.cancel();
         tasks.wait().await;
         self.store.close().await;
@@ -139,6 +141,10 @@ fn routes(shared: Arc<Shared>, access: &Access) -> BoxEndpoint<'static, Response
     let browser = service.swagger_ui();
     let routes = Route::new().nest("/", service).at("/openapi.json", document).nest("/docs", browser);
     Front::new(dashboard::mount(routes, store, access.clone()), shared, access.clone()).boxed()
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 async fn listen(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), AppError> {

@@ -112,14 +112,10 @@ impl ApiError {
             ProviderError::Unreachable { provider, .. }
             | ProviderError::Timeout { provider, .. }
             | ProviderError::Malformed { provider, .. } => self.body.provider = Some(provider.as_str().to_owned()),
-            ProviderError::Status { provider, status, detail, retry_after, message } => {
+            ProviderError::Status { provider, detail, retry_after, message, .. } => {
                 self.body.provider = Some(provider.as_str().to_owned());
                 if error.verdict() == Verdict::Operator {
-                    // What a provider says of a key may hold parts of it.
-                    self.body.message = format!(
-                        "the upstream {upstream} refused the router's call with {status}: its {} is to be looked at by the operator",
-                        if matches!(status, 401 | 403) { "key" } else { "model, address or quota" }
-                    );
+                    self.body.message = format!("upstream {upstream}: {}", error.public_message());
                     return;
                 }
                 self.retry_after.clone_from(retry_after);

@@ -73,6 +73,11 @@ impl<E> Front<E> {
     /// The answer for a request that may not pass.
     fn refuse(&self, request: &Request) -> Option<Response> {
         let path = request.uri().path();
+        if self.shared.loopback_only && !names_this_machine(request) {
+            let message = "this router has no key and serves this machine only: call it as localhost or by its address, \
+                           or set server.api_key or server.host";
+            return Some(ApiError::new(StatusCode::FORBIDDEN, "foreign_host", message).into_response());
+        }
         if self.access.is_open() || matches!(path, "/healthz" | "/readyz" | "/sign-in") || self.access.allows(request) {
             return None;
         }
@@ -90,6 +95,20 @@ impl<E> Front<E> {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         Some(response)
     }
+}
+
+/// Whether `Host` is an address or a name of this machine. A page of another site whose name was made
+/// to point here (DNS rebinding) sends that name.
+fn names_this_machine(request: &Request) -> bool {
+    let Some(host) = request.header(header::HOST) else { return true };
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    let name = name.trim_end_matches('.');
+    name.eq_ignore_ascii_case("localhost")
+        || name.to_ascii_lowercase().ends_with(".localhost")
+        || name.parse::<std::net::IpAddr>().is_ok()
 }
 
 /// Clients whose base URL has no `/v1` mean the same paths, and who names none means the first page.

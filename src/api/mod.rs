@@ -21,6 +21,7 @@ use poem::http::HeaderName;
 use poem_openapi::{OpenApiService, Tags};
 
 pub use access::{Access, COOKIE};
+pub use body::read as read_body;
 pub use error::ApiError;
 pub use front::Front;
 
@@ -42,6 +43,8 @@ pub struct Shared {
     pub upstream_header: HeaderName,
     /// The name under which requests are recorded, where a key is asked for.
     pub key_name: Option<String>,
+    /// Whether it has no key and listens on loopback, so that only this machine's programs are meant.
+    pub loopback_only: bool,
     /// Seconds since the epoch at which the router started.
     pub started_at: i64,
 }

@@ -76,7 +76,7 @@ impl Demo {
         println!();
 
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(app.serve(stop.clone()));
+        let serving = tokio::spawn(app.serve(stop.clone(), Duration::from_secs(1)));
         let signalled = tokio::spawn(signal::wait(stop.clone()));
         if let Some(seconds) = self.seconds {
             let stop = stop.clone();

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::signal::{self, Signal};
 use super::{ConfigFile, Failure, load};
-use crate::app::App;
+use crate::app::{App, DRAIN};
 use crate::catalog::{Catalog, Tier};
 use crate::config::{ClassifierKind, Loaded, Sources};
 use crate::telemetry;
@@ -34,7 +34,7 @@ impl Run {
         let app = App::open(&loaded).await?;
         announce(&app, &loaded, &sources);
         let stop = CancellationToken::new();
-        let (served, signal) = tokio::join!(app.serve(stop.clone()), signal::wait(stop.clone()));
+        let (served, signal) = tokio::join!(app.serve(stop.clone(), DRAIN), signal::wait(stop.clone()));
         served?;
         if signal == Some(Signal::Interrupt) { Err(Failure::Interrupted) } else { Ok(()) }
     }

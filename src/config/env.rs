@@ -61,9 +61,6 @@ const TIER_KEYS: &[(&str, &str)] = &[
 
 const PREFIX: &str = "XROUTER_";
 
-/// Names with our prefix that are no keys: the command line reads them.
-const NOT_KEYS: &[&str] = &["XROUTER_CONFIG"];
-
 /// The key of a flat name.
 fn flat_key(name: &str) -> Option<String> {
     if let Some((_, key)) = FLAT.iter().find(|(flat, _)| *flat == name) {
@@ -144,7 +141,8 @@ impl Variables {
             if let Some(key) = flat_key(name) {
                 flat.push(entry(&key, value, origin));
             } else if let Some(rest) = name.strip_prefix(PREFIX)
-                && !NOT_KEYS.contains(&name.as_str())
+                // Others may begin so too: a service of that name in a cluster sets XROUTER_PORT.
+                && rest.contains("__")
             {
                 let key = rest.to_lowercase().replace("__", ".");
                 match schema::find(&key) {

@@ -22,6 +22,8 @@ pub struct Sources {
     pub config_text: Option<String>,
     /// The `.env` file and its text.
     pub dotenv: Option<(PathBuf, String)>,
+    /// An `upstreams.json` of the earlier router that was found; `UPSTREAMS_FILE` names another.
+    pub upstreams_file: Option<PathBuf>,
     /// The process environment.
     pub environment: Vec<(String, String)>,
     /// The working directory.
@@ -68,7 +70,9 @@ impl Sources {
             .find(|path| path.is_file());
         let dotenv = dotenv_file.map(|path| read(&path).map(|text| (path, text))).transpose()?;
         let data_folder = user_folder("XDG_DATA_HOME", ".local/share");
-        Ok(Sources { config_file, config_text, dotenv, environment, working_folder, data_folder })
+        let beside = config_file.as_deref().and_then(Path::parent).unwrap_or(&working_folder);
+        let upstreams_file = Some(beside.join("upstreams.json")).filter(|path| path.is_file());
+        Ok(Sources { config_file, config_text, dotenv, upstreams_file, environment, working_folder, data_folder })
     }
 
     /// Sources made of one TOML text, for programs that bring their own configuration.
@@ -86,6 +90,7 @@ impl Sources {
     pub fn is_empty(&self) -> bool {
         let dotenv = self.dotenv.as_ref().map(|(path, text)| dotenv::parse(path, text)).unwrap_or_default();
         self.config_text.is_none()
+            && self.upstreams_file.is_none()
             && !dotenv.iter().any(|entry| env::configures_upstreams(&entry.name))
             && !self.environment.iter().any(|(name, value)| !value.is_empty() && env::configures_upstreams(name))
     }

@@ -16,7 +16,7 @@ pub struct Cache {
     /// Remember decisions.
     pub enabled: bool,
     /// How long a decision is remembered, in milliseconds.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 31_536_000_000_000_u64))]
     pub ttl_ms: u64,
     /// How many decisions are kept in memory (Redis keeps its own house).
     pub max_entries: u64,
@@ -34,7 +34,7 @@ impl Cache {
         if let Some(url) = &self.redis_url
             && let Err(error) = redis::Client::open(url.expose())
         {
-            let hint = "write it like redis://127.0.0.1:6379/0";
+            let hint = "write it like redis://127.0.0.1:6379/0; this version speaks to Redis without TLS";
             problems.push(merged.problem("cache.redis_url", format!("not a Redis URL ({error})"), hint));
         }
     }

@@ -181,7 +181,18 @@ impl Resolver<'_> {
             }
             return Vec::new();
         }
-        self.upstream(tier, &table, &written.single).into_iter().collect()
+        let mut single = written.single.clone();
+        let chooses = |text: &Option<String>| text.as_deref().is_some_and(|text| !matches!(text.trim(), "" | "auto"));
+        let keyed = single.api_key.is_some() || single.api_key_file.is_some();
+        if tier == Tier::Cheap
+            && self.classifier.is_some()
+            && !chooses(&single.provider)
+            && single.base_url.is_none()
+            && !keyed
+        {
+            single.base_url.clone_from(&self.config.classifier.base_url);
+        }
+        self.upstream(tier, &table, &single).into_iter().collect()
     }
 
     /// The first key that a tier has of its own, to point at.

@@ -1,8 +1,6 @@
 //! `upstreams.json` of the earlier router, as a file (`UPSTREAMS_FILE`, or `upstreams.json` beside
 //! the configuration) or as a text (`UPSTREAMS_JSON`).
 
-use std::path::PathBuf;
-
 use figment::value::Value;
 use serde_json::Value as Json;
 
@@ -26,19 +24,16 @@ const KEYS: &[(&str, &str)] = &[
 /// The values that the document gives to keys. `UPSTREAMS_JSON` lies over the file.
 pub(super) fn entries(sources: &Sources, variables: &Variables, problems: &mut Vec<Problem>) -> Vec<Entry> {
     let mut entries = Vec::new();
-    let named = variables.get("UPSTREAMS_FILE");
-    let path: PathBuf = sources.folder().join(named.map_or("upstreams.json", |(path, _)| path));
-    match std::fs::read_to_string(&path) {
-        Ok(text) => read(&text, &path.display().to_string(), variables, problems, &mut entries),
-        Err(error) => {
-            if let Some((_, origin)) = named {
-                problems.push(Problem {
-                    key: "UPSTREAMS_FILE".to_owned(),
-                    origin: Some(origin.clone()),
-                    message: format!("cannot read {}: {error}", path.display()),
-                    hint: "name an existing file, or unset it".to_owned(),
-                });
-            }
+    let named = variables.get("UPSTREAMS_FILE").map(|(path, _)| sources.folder().join(path));
+    if let Some(path) = named.or_else(|| sources.upstreams_file.clone()) {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => read(&text, &path.display().to_string(), variables, problems, &mut entries),
+            Err(error) => problems.push(Problem {
+                key: "UPSTREAMS_FILE".to_owned(),
+                origin: variables.get("UPSTREAMS_FILE").map(|(_, origin)| origin.clone()),
+                message: format!("cannot read {}: {error}", path.display()),
+                hint: "name an existing file, or unset it".to_owned(),
+            }),
         }
     }
     if let Some((text, _)) = variables.get("UPSTREAMS_JSON") {

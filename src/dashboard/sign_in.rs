@@ -8,7 +8,7 @@ use poem::{Request, Response, handler};
 
 use super::html;
 use super::words::{Words, words};
-use crate::api::{Access, COOKIE};
+use crate::api::{Access, COOKIE, read_body};
 
 /// Longest form that is read, in bytes.
 const LARGEST_FORM: usize = 16 * 1024;
@@ -27,7 +27,7 @@ pub(super) fn form(request: &Request) -> Response {
 
 #[handler]
 pub(super) async fn submit(request: &Request, body: poem::Body, access: Data<&Access>) -> Response {
-    let sent = body.into_bytes_limit(LARGEST_FORM).await.unwrap_or_default();
+    let sent = read_body(body, LARGEST_FORM, None).await.unwrap_or_default();
     let key = key_of(&sent).unwrap_or_default();
     let cookie = access.cookie().filter(|_| access.accepts(&key));
     if let Some(value) = cookie {

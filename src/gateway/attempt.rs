@@ -33,10 +33,12 @@ impl Gateway {
             let name = &target.upstream.name;
             let model = match model_for(target, request) {
                 Ok(model) => model,
-                Err(error) => {
+                // The configuration does not fit the request: said, unless an outage led here.
+                Err(error) if matches!(last, Reason::NoUpstream(_)) => {
                     last = Reason::Upstream { error, upstream: name.clone() };
                     break;
                 }
+                Err(_) => continue,
             };
             record.attempt(self, target, model);
             let error = match self.call(target, request, model, &mut record).await {
@@ -56,9 +58,7 @@ impl Gateway {
             if verdict == Verdict::Client {
                 tracing::debug!(upstream = %name, error = %error, "the upstream refused the request");
             } else {
-                // The text of a refused key may hold parts of it.
-                let text = if verdict == Verdict::Operator { error.code().to_owned() } else { error.to_string() };
-                tracing::warn!(upstream = %name, error = text, "an upstream failed");
+                tracing::warn!(upstream = %name, error = error.public_message(), "an upstream failed");
             }
             last = Reason::Upstream { error, upstream: name.clone() };
             if verdict == Verdict::Client {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::catalog::Provider;
 use crate::config::ClassifierEndpoint;
 use crate::protocol::{ChunkView, TokenUsage};
-use crate::providers::{self, Client, ProviderError, Reply, SseSplitter};
+use crate::providers::{self, Client, ProviderError, Reply, SseSplitter, Verdict};
 use crate::routing::{Ask, AskError, AskPiece};
 
 /// Time for a connection to the classifier's endpoint; the whole call has the classifier's own limit.
@@ -130,7 +130,13 @@ fn read(event: &[u8]) -> Result<Option<AskPiece>, AskError> {
 
 fn ask_error(error: &ProviderError) -> AskError {
     match error {
-        ProviderError::Status { status, message, .. } => AskError::Status { status: *status, message: message.clone() },
+        ProviderError::Status { status, message, .. } => {
+            let refused = error.verdict() == Verdict::Operator;
+            AskError::Status {
+                status: *status,
+                message: if refused { error.public_message() } else { message.clone() },
+            }
+        }
         other => AskError::Broken(other.to_string()),
     }
 }

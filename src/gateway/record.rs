@@ -90,7 +90,7 @@ impl Record {
             row.tier = Some(target.upstream.tier);
             row.upstream = Some(target.upstream.name.clone());
             row.provider = Some(target.upstream.provider.as_str());
-            row.selected_model = Some(model.to_owned());
+            row.selected_model = Some(model.chars().take(256).collect());
             row.local = target.upstream.local;
         }
     }

@@ -210,7 +210,12 @@ impl Meter {
     /// The upstream closed the stream.
     fn end(&mut self) {
         if let Some(rest) = self.splitter.finish() {
+            let before = self.out.len();
             self.event(rest);
+            // A fragment would swallow the error event that follows it.
+            if self.state == State::Running && !self.finished {
+                self.out.truncate(before);
+            }
         }
         match self.state {
             State::Running if self.finished => {
@@ -227,11 +232,12 @@ impl Meter {
 
     /// Tells the client that the answer is not complete: an error event, and no `[DONE]`.
     fn break_off(&mut self, error: &ProviderError) {
-        tracing::warn!(upstream = %self.upstream, error = %error, "a stream broke off");
+        let message = error.public_message();
+        tracing::warn!(upstream = %self.upstream, error = message, "a stream broke off");
         self.state = State::Ended;
         let envelope = ErrorEnvelope {
             error: ErrorBody {
-                message: error.to_string(),
+                message,
                 kind: "api_error".to_owned(),
                 code: Some("interrupted".to_owned()),
                 param: None,

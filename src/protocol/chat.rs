@@ -74,16 +74,21 @@ pub enum UsageChunk {
 
 #[derive(Deserialize)]
 struct Wire<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     model: Option<&'a RawValue>,
     #[serde(borrow)]
     messages: Vec<Message<'a>>,
     #[serde(default)]
     stream: Option<bool>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     stream_options: Option<&'a RawValue>,
     #[serde(default)]
     tools: Option<Vec<IgnoredAny>>,
+}
+
+/// A member that is there, `null` included: its place must be known to write over it.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&'de RawValue>::deserialize(deserializer).map(Some)
 }
 
 #[derive(Deserialize)]
@@ -100,6 +105,10 @@ impl<'a> ChatRequest<'a> {
     /// of another type than OpenAI's API gives it.
     pub fn parse(body: &'a [u8]) -> Result<Self, RequestError> {
         let body = std::str::from_utf8(body).map_err(|error| malformed(format!("it is not UTF-8 ({error})"), None))?;
+        // A list of the right members would be taken for an object.
+        if !body.trim_start().starts_with('{') {
+            return Err(malformed("it is no JSON object".to_owned(), None));
+        }
         let wire: Wire<'a> = serde_json::from_str(body).map_err(|error| {
             let reason = error.to_string();
             let param = ["messages", "stream_options", "stream", "tools", "model"]
@@ -305,6 +314,13 @@ mod tests {
     }
 
     #[test]
+    fn null_is_written_over_and_not_doubled() {
+        let body = r#"{"model":null,"messages":[],"stream":true,"stream_options":null}"#;
+        let patched = patched(body, "m", UsageChunk::Ask);
+        assert_eq!(patched, r#"{"model":"m","messages":[],"stream":true,"stream_options":{"include_usage":true}}"#);
+    }
+
+    #[test]
     fn the_usage_option_can_be_taken_out_wherever_it_stands() {
         let cases = [
             (r#"{"model":"m","stream_options" : {},"messages":[]}"#, r#"{"model":"m","messages":[]}"#),
@@ -332,6 +348,8 @@ mod tests {
         let cases = [
             ("", None),
             ("[]", None),
+            (r#"["auto",[]]"#, None),
+            (r#"["auto",[{"role":"user","content":"x"}]]"#, None),
             ("{}", Some("messages")),
             (r#"{"messages":[],"model":1}"#, Some("model")),
             (r#"{"messages":[],"stream_options":7}"#, Some("stream_options")),

@@ -80,6 +80,20 @@ impl ProviderError {
         }
     }
 
+    /// What may be shown, logged and kept: a provider's text about a key may hold parts of it.
+    #[must_use]
+    pub fn public_message(&self) -> String {
+        match (self.verdict(), self) {
+            (Verdict::Operator, ProviderError::Status { provider, status, .. }) => {
+                let what = if matches!(status, 401 | 403) { "key" } else { "model, address or quota" };
+                format!(
+                    "{provider} refused the router's call with {status}: its {what} is to be looked at by the operator"
+                )
+            }
+            _ => self.to_string(),
+        }
+    }
+
     /// A low-cardinality name for the history, the log and metrics.
     #[must_use]
     pub fn code(&self) -> &'static str {

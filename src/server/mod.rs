@@ -19,6 +19,7 @@ use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// How long a connection may take to send a request's head, and be idle between two.
 const HEAD: Duration = Duration::from_mins(2);
@@ -36,6 +37,7 @@ where
     let endpoint = Arc::new(endpoint);
     let local = LocalAddr(listener.local_addr()?.into());
     let graceful = GracefulShutdown::new();
+    let connections = Connections { tasks: TaskTracker::new(), cut: CancellationToken::new() };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -44,7 +46,7 @@ where
         match accepted {
             Ok((stream, remote)) => {
                 let _ = stream.set_nodelay(true);
-                connection(stream, endpoint.clone(), local.clone(), RemoteAddr(remote.into()), &graceful);
+                connection(stream, endpoint.clone(), local.clone(), RemoteAddr(remote.into()), &graceful, &connections);
             }
             Err(error) => {
                 tracing::warn!(error = %error, "a connection could not be accepted");
@@ -56,11 +58,27 @@ where
     if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() && drain > Duration::ZERO {
         tracing::warn!(limit = ?drain, "requests were still under way at the end");
     }
+    // What is cut settles its record when it is dropped, so it must be gone before the history closes.
+    connections.cut.cancel();
+    connections.tasks.close();
+    connections.tasks.wait().await;
     Ok(())
 }
 
-fn connection<E>(stream: TcpStream, endpoint: Arc<E>, local: LocalAddr, remote: RemoteAddr, graceful: &GracefulShutdown)
-where
+/// The connections under way, and what ends them.
+struct Connections {
+    tasks: TaskTracker,
+    cut: CancellationToken,
+}
+
+fn connection<E>(
+    stream: TcpStream,
+    endpoint: Arc<E>,
+    local: LocalAddr,
+    remote: RemoteAddr,
+    graceful: &GracefulShutdown,
+    connections: &Connections,
+) where
     E: Endpoint + 'static,
 {
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
@@ -75,10 +93,14 @@ where
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(stream), service);
     let watched = graceful.watch(connection);
-    tokio::spawn(async move {
-        // A client that leaves is no news; the handler was dropped and has recorded it.
-        if let Err(error) = watched.await {
-            tracing::debug!(error = %error, "a connection ended");
+    let cut = connections.cut.clone();
+    connections.tasks.spawn(async move {
+        tokio::select! {
+            // A client that leaves is no news; the handler was dropped and has recorded it.
+            ended = watched => if let Err(error) = ended {
+                tracing::debug!(error = %error, "a connection ended");
+            },
+            () = cut.cancelled() => {}
         }
     });
 }

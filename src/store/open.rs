@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqlStr, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, SqlStr, SqliteConnection, SqlitePool};
 
 /// The files of `migrations/`, oldest first. Landed ones are never edited.
 const MIGRATIONS: &[(i64, &str, &str)] =
@@ -63,7 +63,7 @@ impl OpenError {
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        .busy_timeout(Duration::from_secs(5))
+        .busy_timeout(Duration::from_secs(1))
         // Every number of a name is taken from the same transaction; checking them again costs a tenth of an insert.
         .foreign_keys(false)
         .disable_statement_logging()
@@ -74,6 +74,7 @@ pub(super) async fn for_writing(path: &Path) -> Result<SqliteConnection, OpenErr
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
     }
+    inspect(path).await?;
     let options = options(path)
         .create_if_missing(true)
         // Must be set before the first table; afterwards only a full VACUUM could change it.
@@ -96,29 +97,39 @@ pub(super) fn readers(path: &Path) -> SqlitePool {
         .connect_lazy_with(options(path).read_only(true).pragma("query_only", "on"))
 }
 
-async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), OpenError> {
+/// Looks whether an existing file is a history of this version or an older one, before anything is
+/// written into it: even the journal mode would be.
+async fn inspect(path: &Path) -> Result<(), OpenError> {
+    if !std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+        return Ok(());
+    }
     let fail = |source| OpenError::database(path, source);
+    let mut connection = options(path).connect().await.map_err(fail)?;
     let tables: Vec<String> = sqlx::query_scalar("select name from sqlite_master where type = 'table'")
-        .fetch_all(&mut *connection)
+        .fetch_all(&mut connection)
         .await
         .map_err(fail)?;
-    let ours = tables.iter().any(|name| name == "_sqlx_migrations");
-    if !tables.is_empty() && !ours {
+    let mut newest: Option<i64> = None;
+    if tables.iter().any(|name| name == "_sqlx_migrations") {
+        newest = sqlx::query_scalar("select max(version) from _sqlx_migrations")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(fail)?;
+    } else if !tables.is_empty() {
         let reason = format!("it holds other tables ({})", tables.join(", "));
         return Err(OpenError::Foreign { path: path.to_owned(), reason });
     }
-    if ours {
-        let newest: Option<i64> = sqlx::query_scalar("select max(version) from _sqlx_migrations")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(fail)?;
-        let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
-        if let Some(version) = newest.filter(|newest| *newest > known) {
-            return Err(OpenError::Newer { path: path.to_owned(), version });
-        }
+    connection.close().await.map_err(fail)?;
+    let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
+    match newest.filter(|newest| *newest > known) {
+        Some(version) => Err(OpenError::Newer { path: path.to_owned(), version }),
+        None => Ok(()),
     }
+}
+
+async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), OpenError> {
     migrator().run(connection).await.map_err(|error| match error {
-        sqlx::migrate::MigrateError::Execute(source) => fail(source),
+        sqlx::migrate::MigrateError::Execute(source) => OpenError::database(path, source),
         other => OpenError::Foreign { path: path.to_owned(), reason: other.to_string() },
     })
 }

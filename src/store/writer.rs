@@ -6,7 +6,8 @@
 //! cannot hold is dropped, and counted.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteArguments;
@@ -23,6 +24,8 @@ const QUEUE_ROWS: usize = 65_536;
 const BATCH_ROWS: usize = 4_096;
 /// How long a first row waits for company. A commit costs the same for one row as for hundreds.
 const LINGER: Duration = Duration::from_millis(20);
+/// Names whose numbers are kept in memory; others are looked up.
+const REMEMBERED_NAMES: usize = 10_000;
 /// Wait before a batch that the disk refused is tried again.
 const RETRY: Duration = Duration::from_millis(250);
 /// Rows of one insert statement, largest first: few statements, each prepared once.
@@ -51,7 +54,8 @@ enum Message {
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Message>,
-    hurry: std::sync::Arc<Notify>,
+    closing: Arc<AtomicBool>,
+    hurry: Arc<Notify>,
     state: watch::Receiver<WriterState>,
     dropped: AtomicU64,
     publish: watch::Sender<WriterState>,
@@ -60,20 +64,23 @@ pub(super) struct Writer {
 impl Writer {
     /// Reads the dictionary and starts the task.
     pub(super) async fn start(mut connection: SqliteConnection) -> Result<Self, sqlx::Error> {
-        let names: Vec<(String, i64)> = sqlx::query_as("select name, id from names").fetch_all(&mut connection).await?;
+        let names: Vec<(String, i64)> =
+            sqlx::query_as("select name, id from names order by id desc limit 5000").fetch_all(&mut connection).await?;
         let (queue, receiver) = mpsc::channel(QUEUE_ROWS);
         let (publish, state) = watch::channel(WriterState::default());
-        let hurry = std::sync::Arc::new(Notify::new());
+        let hurry = Arc::new(Notify::new());
+        let closing = Arc::new(AtomicBool::new(false));
         let task = Task {
             connection,
             receiver,
+            closing: closing.clone(),
             hurry: hurry.clone(),
             publish: publish.clone(),
             names: names.into_iter().collect(),
             inserts: CHUNKS.map(insert_statement),
         };
         tokio::spawn(task.run());
-        Ok(Writer { queue, hurry, state, dropped: AtomicU64::new(0), publish })
+        Ok(Writer { queue, closing, hurry, state, dropped: AtomicU64::new(0), publish })
     }
 
     pub(super) fn send(&self, row: Box<Row>) {
@@ -95,6 +102,8 @@ impl Writer {
     }
 
     pub(super) async fn close(&self) {
+        // From now on a disk that refuses is not waited for.
+        self.closing.store(true, Ordering::Relaxed);
         let (done, wait) = oneshot::channel();
         if self.queue.send(Message::Close(done)).await.is_ok() {
             self.hurry.notify_one();
@@ -110,7 +119,8 @@ impl Writer {
 struct Task {
     connection: SqliteConnection,
     receiver: mpsc::Receiver<Message>,
-    hurry: std::sync::Arc<Notify>,
+    closing: Arc<AtomicBool>,
+    hurry: Arc<Notify>,
     publish: watch::Sender<WriterState>,
     names: HashMap<String, i64>,
     inserts: [String; 3],
@@ -144,7 +154,7 @@ impl Task {
                     }
                 }
             }
-            self.store(&rows, last).await;
+            self.store(&rows).await;
             if last {
                 let _ = self.connection.close().await;
                 for done in waiting {
@@ -158,8 +168,8 @@ impl Task {
         }
     }
 
-    /// Writes a batch, for as long as it takes; at the end only for a few tries.
-    async fn store(&mut self, rows: &[Box<Row>], last: bool) {
+    /// Writes a batch, for as long as it takes; once the router ends, until a try fails.
+    async fn store(&mut self, rows: &[Box<Row>]) {
         if rows.is_empty() {
             return;
         }
@@ -176,12 +186,12 @@ impl Task {
                 }
                 Err(error) => {
                     tries += 1;
-                    let passing = may_pass(&error) && !(last && tries > 8);
+                    let passing = may_pass(&error) && !self.closing.load(Ordering::Relaxed);
                     if tries == 1 || !passing {
                         tracing::error!(rows = count, passing, error = %error, "the history cannot be written");
                     }
                     self.publish.send_modify(|state| {
-                        state.stalled = true;
+                        state.stalled = passing;
                         state.failed += if passing { 0 } else { count };
                     });
                     if !passing {
@@ -219,6 +229,10 @@ impl Task {
         }
         sums.write(&mut transaction).await?;
         transaction.commit().await?;
+        // Clients choose the names of models, so what is remembered of them is bounded.
+        if self.names.len() + fresh.len() > REMEMBERED_NAMES {
+            self.names.clear();
+        }
         self.names.extend(fresh);
         Ok(())
     }

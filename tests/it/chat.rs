@@ -189,3 +189,40 @@ async fn usage_that_nobody_reported_is_absent_and_not_zero() {
     assert_eq!(usage["cheap"]["unpriced_requests"], 1);
     assert_eq!(usage["cheap"]["cost_usd"], json!(null));
 }
+
+#[tokio::test]
+async fn null_and_lists_in_the_body_do_no_harm() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("")).await;
+    let body = r#"{"model":null,"stream_options":null,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    let response = app.http.post("/v1/chat/completions", "application/json", body).await;
+    assert_eq!(response.status, 200);
+    assert!(app.row().await.input_tokens.is_some(), "usage was asked for in its place");
+    let list = app.http.post("/v1/chat/completions", "application/json", r#"["auto",[]]"#).await;
+    assert_eq!(list.status, 400);
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_whose_name_points_here_is_refused() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("")).await;
+    let rebound = app.http.with("host", "evil.example:3000").chat(&question("hi")).await;
+    assert_eq!((rebound.status, rebound.json()["error"]["code"].as_str()), (403, Some("foreign_host")));
+    assert_eq!(app.http.with("host", "localhost:3000").chat(&question("hi")).await.status, 200);
+    assert_eq!(app.http.with("host", "[::1]:3000").get("/usage").await.status, 200);
+    let with_key = TestApp::start(&fleet.toml("[server]\napi_key = \"k\"")).await;
+    let named = with_key.http.with("host", "router.example").with("authorization", "Bearer k");
+    assert_eq!(named.chat(&question("hi")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_long_model_name_does_not_grow_the_history() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("").replace("model = \"small\"", "")).await;
+    let mut body = question("hi");
+    body["model"] = json!("m".repeat(100_000));
+    assert_eq!(app.http.chat(&body).await.status, 200);
+    let row = app.row().await;
+    let lengths = [row.requested_model, row.selected_model, row.response_model].map(|name| name.map(|name| name.len()));
+    assert_eq!(lengths, [Some(256), Some(256), Some(5)]);
+}

@@ -212,3 +212,14 @@ async fn logit_bias_and_key_reach_the_model_and_long_texts_are_cut_in_the_middle
     assert!(text.starts_with("begin") && text.ends_with("end") && text.chars().count() < 40, "{text}");
     assert!(last.headers.contains(&("authorization".to_owned(), "Bearer jk".to_owned())));
 }
+
+#[tokio::test]
+async fn what_the_endpoint_says_of_a_key_stays_out_of_the_history() {
+    let fleet = Fleet::start().await;
+    let judge = model().await;
+    let app = TestApp::start(&fleet.toml(&classifier(&judge, ""))).await;
+    judge.next(Reply::error(401, "Incorrect API key provided: sk-abcdef"));
+    assert_eq!(app.http.chat(&question("hi")).await.route().2, "fallback");
+    let reason = app.row().await.reason.unwrap();
+    assert!(reason.contains("401") && !reason.contains("sk-abcdef"), "{reason}");
+}

@@ -184,3 +184,30 @@ fn nothing_of_a_machine_is_in_the_program_s_folder_after_a_demo() {
     let left: Vec<_> = std::fs::read_dir(folder.path() as &Path).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[tokio::test]
+async fn another_programs_database_is_left_as_it_is() {
+    let folder = folder_with(&format!("[server]\nport = 0\n{TIERS}"));
+    let path = folder.path().join("xrouter.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    sqlx::query("create table recipes (name text)").execute(&pool).await.unwrap();
+    pool.close().await;
+    let before = std::fs::read(&path).unwrap();
+    let (code, lines) = failure(&Program::run(folder.path(), &["run"]));
+    assert_eq!(code, Some(2));
+    assert!(lines[0].contains("it holds other tables (recipes)"), "{lines:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn an_upstreams_json_alone_configures_the_router_and_the_demo_does_not_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let tier = "{\"baseUrl\": \"http://127.0.0.1:1\", \"model\": \"a\"}";
+    let document = format!("{{\"cheap\": {tier}, \"medium\": {tier}, \"frontier\": {tier}}}");
+    std::fs::write(folder.path().join("upstreams.json"), document).unwrap();
+    let check = out(&Program::run(folder.path(), &["config", "check"]));
+    assert!(check.contains("frontier  openai_compatible/a at http://127.0.0.1:1/v1"), "{check}");
+    let demo = out(&Program::run(folder.path(), &["demo", "--port", "0", "--requests", "2", "--seconds", "3"]));
+    assert!(demo.contains("2 requests cost"), "{demo}");
+}

@@ -339,3 +339,31 @@ fn the_defaults_of_the_embedded_classifier_are_those_of_the_configuration() {
     let classifier = load(TIERS, &[]).config.classifier;
     assert_eq!((classifier.medium_at, classifier.frontier_at), (thresholds.medium_at, thresholds.frontier_at));
 }
+
+#[test]
+fn tables_that_cannot_be_read_are_not_shown_either() {
+    let headers = "{\"Authorization\": \"Bearer sk-live\",}";
+    let found = problems(
+        TIERS,
+        &[("CHEAP_HEADERS", headers), ("XROUTER_TIERS__MEDIUM__UPSTREAMS", "[{\"api_key\": \"sk-live\"},]")],
+    );
+    assert_eq!(found.len(), 2);
+    let shown = config::show(&sources(TIERS, &[("CHEAP_HEADERS", headers)])).unwrap();
+    let text: String = shown.iter().map(|row| row.value.as_str()).chain(found.iter().map(String::as_str)).collect();
+    assert!(text.contains("[redacted]") && !text.contains("sk-live"), "{text}");
+}
+
+#[test]
+fn variables_that_only_begin_like_ours_are_somebody_elses() {
+    load(TIERS, &[("XROUTER_PORT", "tcp://10.0.0.1:3000"), ("XROUTER_SERVICE_HOST", "10.0.0.1")]);
+}
+
+#[test]
+fn a_cheap_tier_with_only_a_name_or_a_limit_is_still_the_classifiers() {
+    let toml = TIERS.replace("base_url = \"http://localhost:1\"\nmodel = \"a\"", "name = \"near\"\ntimeout_ms = 5");
+    let environment = [("CLASSIFIER_BASE_URL", "http://localhost:11434"), ("CLASSIFIER_MODEL", "llama3.1")];
+    let loaded = load(&toml, &environment);
+    let cheap = &loaded.upstreams.of(Tier::Cheap)[0];
+    assert_eq!((cheap.name.as_str(), cheap.endpoint.root()), ("near", "http://localhost:11434/v1"));
+    assert_eq!(cheap.model.as_deref(), Some("llama3.1"));
+}

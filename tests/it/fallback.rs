@@ -155,3 +155,14 @@ model = "f"
     let response = app.http.chat(&question("hi there")).await;
     assert_eq!((response.header("x-xrouter-model"), response.header("x-xrouter-upstream")), ("second", "cheap"));
 }
+
+#[tokio::test]
+async fn a_tier_without_a_model_is_passed_over_in_an_outage() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("").replace("model = \"middle\"", "")).await;
+    fleet.cheap.next(Reply::error(503, "down"));
+    assert_eq!(app.http.chat(&question("hi")).await.route(), ("0", "frontier", "embedded", "2"));
+    fleet.cheap.next(Reply::error(503, "down"));
+    fleet.frontier.next(Reply::error(503, "down"));
+    assert_eq!(app.http.chat(&question("hi")).await.status, 503, "what an upstream said is worth more");
+}

@@ -21,6 +21,7 @@ mod decision;
 mod fallback;
 mod openapi;
 mod redis_cache;
+mod shutdown;
 mod streaming;
 mod support;
 mod usage;

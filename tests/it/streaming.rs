@@ -167,3 +167,29 @@ async fn tool_calls_stream_through() {
     assert_eq!(response.text(), without_usage_chunk(&String::from_utf8(fleet.cheap.last().answer).unwrap()));
     assert!(app.row().await.first_token_ms.is_some());
 }
+
+#[tokio::test]
+async fn a_stream_that_ends_inside_an_event_still_ends_with_a_readable_error() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("")).await;
+    let whole = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    for fragment in ["data: {\"choi", "data: {\"choices\":[{\"delta\":{\"content\":\"b\"}}]}\n"] {
+        let body = format!("{whole}{fragment}");
+        fleet.cheap.next(Reply::Raw { content_type: "text/event-stream".to_owned(), body: body.into() });
+        let text = app.http.chat(&streamed("hi")).await.text();
+        let rest = text.strip_prefix(whole).unwrap();
+        let error: Value = serde_json::from_str(rest.strip_prefix("data: ").unwrap().trim_end()).unwrap();
+        assert_eq!(error["error"]["code"], "interrupted");
+    }
+}
+
+#[tokio::test]
+async fn what_a_provider_says_of_a_key_in_mid_stream_stays_here() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("")).await;
+    let body = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n\
+                data: {\"error\":{\"message\":\"bad key sk-abcdef\",\"code\":401}}\n\n";
+    fleet.cheap.next(Reply::Raw { content_type: "text/event-stream".to_owned(), body: body.into() });
+    let text = app.http.chat(&streamed("hi")).await.text();
+    assert!(text.contains("interrupted") && !text.contains("sk-abcdef"), "{text}");
+}

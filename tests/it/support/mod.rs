@@ -11,6 +11,7 @@ pub(crate) use program::{Program, redis_server};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use xrouter::app::App;
 use xrouter::config::{self, Sources};
@@ -24,7 +25,8 @@ pub(crate) struct TestApp {
     pub(crate) http: Http,
     pub(crate) store: Store,
     stop: CancellationToken,
-    _folder: TempDir,
+    server: Option<JoinHandle<std::io::Result<()>>>,
+    folder: TempDir,
 }
 
 impl TestApp {
@@ -42,8 +44,8 @@ impl TestApp {
         let http = Http::new(format!("http://{}", app.address));
         let store = app.store.clone();
         let stop = CancellationToken::new();
-        tokio::spawn(app.serve(stop.clone()));
-        TestApp { http, store, stop, _folder: folder }
+        let server = Some(tokio::spawn(app.serve(stop.clone(), Duration::ZERO)));
+        TestApp { http, store, stop, server, folder }
     }
 
     /// The history so far, oldest first, once everything handed over is in it.
@@ -68,6 +70,15 @@ impl TestApp {
             .await
             .expect("the rows are stored in time")
             .expect("the writer lives");
+    }
+
+    /// Ends the router as a signal would, without waiting for requests; what it wrote is left in the folder.
+    pub(crate) async fn stop(mut self) -> TempDir {
+        self.stop.cancel();
+        let server = self.server.take().expect("it is stopped once");
+        let ended = tokio::time::timeout(LIMIT, server).await.expect("it ends in time");
+        ended.expect("the server task").expect("the server ends well");
+        std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a temporary folder"))
     }
 }
 

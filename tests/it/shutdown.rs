@@ -1,0 +1,58 @@
+//! The end of the process: nothing is lost, and nothing makes it wait for ever.
+
+use std::path::Path;
+
+use sqlx::{Connection, SqliteConnection};
+use xrouter::simulator::Reply;
+
+use crate::support::{Fleet, TestApp, question};
+
+async fn open(folder: &Path) -> SqliteConnection {
+    SqliteConnection::connect(&format!("sqlite://{}", folder.join("xrouter.db").display())).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_off_by_the_end_is_in_the_history() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("")).await;
+    fleet.cheap.next(Reply::StallAfter(3));
+    let mut body = question("hi");
+    body["stream"] = true.into();
+    let response = app.http.open(&body).await;
+    let folder = app.stop().await;
+    drop(response);
+    let mut connection = open(folder.path()).await;
+    let rows: Vec<(i64, i64)> =
+        sqlx::query_as("select status, stream from requests").fetch_all(&mut connection).await.unwrap();
+    assert_eq!(rows, [(499, 1)]);
+}
+
+#[tokio::test]
+async fn a_locked_history_makes_nobody_wait_and_does_not_keep_the_process_from_ending() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("")).await;
+    assert_eq!(app.http.chat(&question("before")).await.status, 200);
+    app.stored(1).await;
+    let mut lock = SqliteConnection::connect(&format!("sqlite://{}", app.store.path().display())).await.unwrap();
+    sqlx::query("begin immediate").execute(&mut lock).await.unwrap();
+    assert_eq!(app.http.chat(&question("while it is locked")).await.status, 200);
+    let mut state = app.store.state();
+    state.wait_for(|state| state.stalled).await.unwrap();
+    let ready = app.http.get("/readyz").await;
+    assert_eq!((ready.status, ready.json()["ready"].as_bool()), (503, Some(false)));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn rows_that_waited_for_a_lock_are_written_once_it_is_gone() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("")).await;
+    let mut lock = SqliteConnection::connect(&format!("sqlite://{}", app.store.path().display())).await.unwrap();
+    sqlx::query("begin immediate").execute(&mut lock).await.unwrap();
+    assert_eq!(app.http.chat(&question("hi")).await.status, 200);
+    app.store.state().wait_for(|state| state.stalled).await.unwrap();
+    sqlx::query("rollback").execute(&mut lock).await.unwrap();
+    app.stored(1).await;
+    assert_eq!(app.http.get("/readyz").await.status, 200);
+    assert_eq!(app.row().await.status, 200);
+}
