@@ -35,6 +35,9 @@ pub(super) struct Classify {
     /// {"id", "messages"} or {"id", "prompt"} in, lines of {"id", "tier", "score", …} out
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     jsonl: Option<PathBuf>,
+    /// With --jsonl: also the value of every feature, for whoever fits weights
+    #[arg(long, hide = true, requires = "jsonl")]
+    features: bool,
 }
 
 /// One line of `--jsonl`.
@@ -49,7 +52,7 @@ impl Classify {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let sources = self.file.sources()?;
         if let Some(file) = self.jsonl {
-            return many(&file, &sources);
+            return many(&file, &sources, self.features);
         }
         let text = match self.text.unwrap_or_default() {
             dash if dash == "-" => {
@@ -84,7 +87,7 @@ impl Classify {
 }
 
 /// Decides every line of a file.
-fn many(file: &Path, sources: &Sources) -> Result<(), Failure> {
+fn many(file: &Path, sources: &Sources, with_features: bool) -> Result<(), Failure> {
     let (thresholds, strategy, max_chars) = if sources.is_empty() {
         (Thresholds::default(), Strategy::CurrentRequest, 8_000)
     } else {
@@ -123,7 +126,7 @@ fn many(file: &Path, sources: &Sources) -> Result<(), Failure> {
             "id": line.id, "tier": decision.tier.number(), "score": decision.score, "confidence": decision.confidence,
             "source": decision.source.as_str(), "reasons": decision.reason.split(", ").collect::<Vec<_>>(),
         });
-        if std::env::var_os("XROUTER_FEATURES").is_some() {
+        if with_features {
             answer["features"] = classifier.explain(&input).iter().map(|feature| feature.value).collect();
         }
         writeln!(out, "{answer}")?;

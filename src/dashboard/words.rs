@@ -103,7 +103,7 @@ const CHINESE: Words = Words {
     title: "总览",
     tagline: "推理路由器",
     requests: "请求",
-    tokens: "令牌",
+    tokens: "Token",
     cost: "费用",
     saved: "节省",
     saved_note: "与全部使用前沿层相比",

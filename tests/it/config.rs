@@ -367,3 +367,13 @@ fn a_cheap_tier_with_only_a_name_or_a_limit_is_still_the_classifiers() {
     assert_eq!((cheap.name.as_str(), cheap.endpoint.root()), ("near", "http://localhost:11434/v1"));
     assert_eq!(cheap.model.as_deref(), Some("llama3.1"));
 }
+
+#[test]
+fn the_readmes_configuration_is_one() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let toml = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let environment = ["ROUTER_API_KEY", "GROQ_API_KEY", "OPENAI_API_KEY"].map(|name| (name, "k"));
+    let loaded = load(toml, &environment);
+    let providers = Tier::ALL.map(|tier| loaded.upstreams.of(tier)[0].provider);
+    assert_eq!(providers, [Provider::Ollama, Provider::Groq, Provider::Openai]);
+}
