@@ -28,6 +28,7 @@ clients:
 
 # Licences, bans and sources offline; advisories where the database can be reached
 audit:
+    cargo fetch --locked
     cargo deny --locked --offline check licenses bans sources
     cargo deny --locked check advisories || echo "advisories: the database could not be reached, or there are findings above"
 
