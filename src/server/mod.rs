@@ -18,8 +18,8 @@ use poem::Endpoint;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// How long a connection may take to send a request's head, and be idle between two.
 const HEAD: Duration = Duration::from_mins(2);
@@ -37,16 +37,19 @@ where
     let endpoint = Arc::new(endpoint);
     let local = LocalAddr(listener.local_addr()?.into());
     let graceful = GracefulShutdown::new();
-    let connections = Connections { tasks: TaskTracker::new(), cut: CancellationToken::new() };
+    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            // Those that have ended are forgotten as they end.
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             () = stop.cancelled() => break,
         };
         match accepted {
             Ok((stream, remote)) => {
                 let _ = stream.set_nodelay(true);
-                connection(stream, endpoint.clone(), local.clone(), RemoteAddr(remote.into()), &graceful, &connections);
+                let remote = RemoteAddr(remote.into());
+                connections.spawn(connection(stream, endpoint.clone(), local.clone(), remote, &graceful));
             }
             Err(error) => {
                 tracing::warn!(error = %error, "a connection could not be accepted");
@@ -59,26 +62,19 @@ where
         tracing::warn!(limit = ?drain, "requests were still under way at the end");
     }
     // What is cut settles its record when it is dropped, so it must be gone before the history closes.
-    connections.cut.cancel();
-    connections.tasks.close();
-    connections.tasks.wait().await;
+    connections.shutdown().await;
     Ok(())
 }
 
-/// The connections under way, and what ends them.
-struct Connections {
-    tasks: TaskTracker,
-    cut: CancellationToken,
-}
-
+/// One connection, until its client or the graceful end closes it.
 fn connection<E>(
     stream: TcpStream,
     endpoint: Arc<E>,
     local: LocalAddr,
     remote: RemoteAddr,
     graceful: &GracefulShutdown,
-    connections: &Connections,
-) where
+) -> impl Future<Output = ()> + Send + use<E>
+where
     E: Endpoint + 'static,
 {
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
@@ -93,14 +89,10 @@ fn connection<E>(
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(stream), service);
     let watched = graceful.watch(connection);
-    let cut = connections.cut.clone();
-    connections.tasks.spawn(async move {
-        tokio::select! {
-            // A client that leaves is no news; the handler was dropped and has recorded it.
-            ended = watched => if let Err(error) = ended {
-                tracing::debug!(error = %error, "a connection ended");
-            },
-            () = cut.cancelled() => {}
+    async move {
+        // A client that leaves is no news; the handler was dropped and has recorded it.
+        if let Err(error) = watched.await {
+            tracing::debug!(error = %error, "a connection ended");
         }
-    });
+    }
 }

@@ -82,6 +82,8 @@ pub(super) async fn for_writing(path: &Path) -> Result<SqliteConnection, OpenErr
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
         .statement_cache_capacity(64)
+        // Every 16 MB instead of every 4: a checkpoint waits for the disk.
+        .pragma("wal_autocheckpoint", "4000")
         .pragma("journal_size_limit", "67108864");
     let fail = |source| OpenError::database(path, source);
     let mut connection = options.connect().await.map_err(fail)?;
