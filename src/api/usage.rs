@@ -12,7 +12,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi, Union};
 use super::{ApiError, Shared, Tag};
 use crate::catalog::{NanoUsd, Tier};
 use crate::protocol::Timestamp;
-use crate::store::{self, Group, GroupBy, Period, Totals};
+use crate::store::{self, ClassifierTotals, Group, GroupBy, Period, Totals};
 
 pub(super) struct UsageApi(pub(super) Arc<Shared>);
 
@@ -63,10 +63,23 @@ impl From<&Totals> for UsageTotals {
 struct ClassifierUsage {
     /// Requests for which its model was asked.
     requests: i64,
-    /// Input tokens that it reported. A call that is cut off at its first digit reports none.
-    input_tokens: i64,
-    /// Output tokens that it reported.
-    output_tokens: i64,
+    /// Input tokens that it reported; `null` if no call reported any, as one that is cut off at its
+    /// first digit does not.
+    input_tokens: Option<i64>,
+    /// Output tokens that it reported; `null` if no call reported any.
+    output_tokens: Option<i64>,
+}
+
+impl From<&ClassifierTotals> for ClassifierUsage {
+    fn from(totals: &ClassifierTotals) -> Self {
+        // A call has tokens: a sum of 0 over calls means that nobody told.
+        let told = |tokens: i64| (tokens > 0 || totals.requests == 0).then_some(tokens);
+        ClassifierUsage {
+            requests: totals.requests,
+            input_tokens: told(totals.input_tokens),
+            output_tokens: told(totals.output_tokens),
+        }
+    }
 }
 
 /// Figures by tier.
@@ -196,11 +209,7 @@ impl UsageApi {
             medium: tier(Tier::Medium),
             frontier: tier(Tier::Frontier),
             local: UsageTotals::from(&local),
-            classifier: ClassifierUsage {
-                requests: total.classifier.requests,
-                input_tokens: total.classifier.input_tokens,
-                output_tokens: total.classifier.output_tokens,
-            },
+            classifier: ClassifierUsage::from(&total.classifier),
             total: UsageTotals::from(&total),
             since: shown(store.since().await?),
             from: shown(range.from),

@@ -223,3 +223,19 @@ async fn what_the_endpoint_says_of_a_key_stays_out_of_the_history() {
     let reason = app.row().await.reason.unwrap();
     assert!(reason.contains("401") && !reason.contains("sk-abcdef"), "{reason}");
 }
+
+#[tokio::test]
+async fn tokens_of_a_model_that_was_cut_off_are_unknown_and_not_zero() {
+    let fleet = Fleet::start().await;
+    let judge = model().await;
+    let app = TestApp::start(&fleet.toml(&classifier(&judge, ""))).await;
+    assert_eq!(app.http.get("/usage").await.json()["classifier"]["input_tokens"], 0, "nobody was asked");
+    judge.next(text("0"));
+    app.http.chat(&question("hi")).await;
+    app.store.flush().await;
+    let usage = app.http.get("/usage").await.json();
+    assert_eq!(
+        (usage["classifier"]["requests"].as_i64(), usage["classifier"]["input_tokens"].as_i64()),
+        (Some(1), None)
+    );
+}
