@@ -203,14 +203,34 @@ impl Task {
         }
     }
 
+    /// One transaction. Its statements are plain ones: SQLite itself may have rolled back when the disk
+    /// was full, which a counted transaction would not know of.
     async fn commit(&mut self, rows: &[Box<Row>]) -> Result<(), sqlx::Error> {
-        let mut transaction = self.connection.begin_with("begin immediate").await?;
+        sqlx::query("begin immediate").execute(&mut self.connection).await?;
+        let written = match self.write(rows).await {
+            Ok(fresh) => sqlx::query("commit").execute(&mut self.connection).await.map(|_| fresh),
+            Err(error) => Err(error),
+        };
+        if written.is_err() {
+            let _ = sqlx::query("rollback").execute(&mut self.connection).await;
+        }
+        let fresh = written?;
+        // Clients choose the names of models, so what is remembered of them is bounded.
+        if self.names.len() + fresh.len() > REMEMBERED_NAMES {
+            self.names.clear();
+        }
+        self.names.extend(fresh);
+        Ok(())
+    }
+
+    /// Writes the rows and their sums; returns the names that are new, which stand once it is committed.
+    async fn write(&mut self, rows: &[Box<Row>]) -> Result<HashMap<String, i64>, sqlx::Error> {
         // Names that are new in this batch are kept apart until the transaction stands.
         let mut fresh: HashMap<String, i64> = HashMap::new();
         let mut numbered = Vec::with_capacity(rows.len());
         let mut sums = rollup::Batch::default();
         for row in rows {
-            let mut number = Numbering { known: &self.names, fresh: &mut fresh, connection: &mut transaction };
+            let mut number = Numbering { known: &self.names, fresh: &mut fresh, connection: &mut self.connection };
             let ids = number.row(row).await?;
             sums.add(ids.slot(row), row);
             numbered.push((row, ids));
@@ -223,18 +243,12 @@ impl Task {
                 for (row, ids) in chunk {
                     query = bind(query, row, ids);
                 }
-                query.execute(&mut *transaction).await?;
+                query.execute(&mut self.connection).await?;
                 rest = after;
             }
         }
-        sums.write(&mut transaction).await?;
-        transaction.commit().await?;
-        // Clients choose the names of models, so what is remembered of them is bounded.
-        if self.names.len() + fresh.len() > REMEMBERED_NAMES {
-            self.names.clear();
-        }
-        self.names.extend(fresh);
-        Ok(())
+        sums.write(&mut self.connection).await?;
+        Ok(fresh)
     }
 }
 

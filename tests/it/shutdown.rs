@@ -5,7 +5,7 @@ use std::path::Path;
 use sqlx::{Connection, SqliteConnection};
 use xrouter::simulator::Reply;
 
-use crate::support::{Fleet, TestApp, question};
+use crate::support::{Fleet, Http, Program, TestApp, question};
 
 async fn open(folder: &Path) -> SqliteConnection {
     SqliteConnection::connect(&format!("sqlite://{}", folder.join("xrouter.db").display())).await.unwrap()
@@ -55,4 +55,32 @@ async fn rows_that_waited_for_a_lock_are_written_once_it_is_gone() {
     app.stored(1).await;
     assert_eq!(app.http.get("/readyz").await.status, 200);
     assert_eq!(app.row().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_full_disk_keeps_rows_waiting_and_fails_no_request() {
+    let fleet = Fleet::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let toml = fleet.toml("[server]\nhost = \"127.0.0.1\"\nport = 0");
+    std::fs::write(folder.path().join("xrouter.toml"), toml).unwrap();
+    let program = Program::xrouter(folder.path());
+    let mut command = std::process::Command::new("sh");
+    // No file may grow past 200 blocks of 512 bytes; the signal that would end the process is ignored.
+    let script = format!("ulimit -f 200; trap '' XFSZ; exec '{}' run", program.get_program().display());
+    command.args(["-c", &script]).current_dir(folder.path());
+    let (_program, line) = Program::start_until(command, |line| line.contains("dashboard"));
+    let http = Http::new(line.split_whitespace().last().unwrap().trim_end_matches("/dashboard").to_owned());
+    let mut ready = http.get("/readyz").await;
+    for number in 0..2000 {
+        if ready.status == 503 {
+            break;
+        }
+        assert_eq!(http.chat(&question(&format!("{number} {}", "x".repeat(50)))).await.status, 200);
+        ready = http.get("/readyz").await;
+    }
+    assert_eq!(ready.status, 503, "the disk is full by now");
+    for _ in 0..20 {
+        assert_eq!(http.chat(&question("hi")).await.status, 200);
+    }
+    assert_eq!(http.get("/readyz").await.json()["failed"], 0, "rows wait");
 }
