@@ -17,9 +17,9 @@ use crate::cache::Cache;
 use crate::catalog::Catalog;
 use crate::config::{self, ClassifierKind, Loaded, Upstreams};
 use crate::dashboard;
-use crate::gateway::{ClassifierCall, Gateway, keep_warm};
+use crate::gateway::{ClassifierCall, Estimator, Gateway, keep_warm};
 use crate::protocol::Timestamp;
-use crate::providers::{Client, Target};
+use crate::providers::{Client, Memory, Pictures, Target};
 use crate::routing::{Classified, Classifier, Embedded, Input, LlmClassifier, LlmSettings, Thresholds};
 use crate::server::serve;
 use crate::store::{OpenError, Store};
@@ -61,6 +61,8 @@ pub struct App {
     endpoint: BoxEndpoint<'static, Response>,
     classifier: Arc<Classifier>,
     config: config::Classifier,
+    /// Rows that are being completed before they go to the history.
+    pub estimator: Estimator,
 }
 
 impl App {
@@ -75,6 +77,7 @@ impl App {
         let client = Client::new(pools.chain(upstreams.classifier.as_ref().map(ClassifierCall::pool)))?;
         let classifier = Arc::new(classifier(&config.classifier, upstreams, &client)?);
         let store = Store::open(database).await?;
+        let estimator = Estimator::default();
         let gateway = Gateway {
             tiers: targets(upstreams, &catalog)?,
             fallback: upstreams.fallback,
@@ -86,6 +89,9 @@ impl App {
             client,
             store: store.clone(),
             catalog,
+            memory: Memory::default(),
+            pictures: Pictures::new()?,
+            estimator: estimator.clone(),
         };
         let access = Access::new(config.server.api_key.as_ref());
         let header = |name: &str| {
@@ -104,7 +110,7 @@ impl App {
         let endpoint = routes(shared, &access);
         let host = config.server.bind_host();
         let (listener, address) = listen(host, config.server.port).await?;
-        Ok(App { store, address, listener, endpoint, classifier, config: config.classifier.clone() })
+        Ok(App { store, address, listener, endpoint, classifier, config: config.classifier.clone(), estimator })
     }
 
     /// Serves until `stop`, lets requests under way go on for at most `drain`, cuts off what is left,
@@ -119,6 +125,7 @@ impl App {
         let served = serve(self.listener, self.endpoint, stop.clone(), drain).await;
         stop.cancel();
         tasks.wait().await;
+        self.estimator.idle().await;
         self.store.close().await;
         served
     }

@@ -80,6 +80,7 @@ impl Shared {
     fn tell(&self, response: &mut Response, route: &Route) {
         const MODEL: HeaderName = HeaderName::from_static("x-xrouter-model");
         const SOURCE: HeaderName = HeaderName::from_static("x-xrouter-source");
+        const DROPPED: HeaderName = HeaderName::from_static("x-xrouter-dropped-params");
         const ATTEMPTS: HeaderName = HeaderName::from_static("x-xrouter-attempts");
         let headers = response.headers_mut();
         headers.insert(&self.decision_header, HeaderValue::from(u16::from(route.decision.number())));
@@ -90,6 +91,11 @@ impl Shared {
         }
         if let Some(model) = route.model.as_deref().and_then(|model| HeaderValue::try_from(model).ok()) {
             headers.insert(MODEL, model);
+        }
+        if !route.dropped.is_empty()
+            && let Ok(names) = HeaderValue::try_from(route.dropped.join(", "))
+        {
+            headers.insert(DROPPED, names);
         }
     }
 }

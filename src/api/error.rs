@@ -8,7 +8,7 @@ use poem_openapi::{ApiResponse, Object};
 
 use crate::gateway::{GatewayError, Reason};
 use crate::protocol::{ErrorBody, ErrorEnvelope, RequestError};
-use crate::providers::{ProviderError, Verdict};
+use crate::providers::{EncodeError, ProviderError, Verdict, whole_seconds};
 use crate::store::StoreError;
 
 /// An error answer.
@@ -96,6 +96,7 @@ impl From<&GatewayError> for ApiError {
             Reason::Request(RequestError::Malformed { param, .. }) => {
                 answer.body.param = param.map(str::to_owned);
             }
+            Reason::Request(RequestError::Field { param, .. }) => answer.body.param = Some(param.clone()),
             Reason::Tier(_) => answer.body.param = Some("X-Xrouter-Tier".to_owned()),
             Reason::NoUpstream(_) => {}
             Reason::Upstream { error, upstream } => answer.upstream(error, upstream),
@@ -109,6 +110,15 @@ impl ApiError {
         self.body.upstream = Some(upstream.to_owned());
         match error {
             ProviderError::NoModel { .. } => self.body.param = Some("model".to_owned()),
+            ProviderError::Encode(EncodeError::Invalid { param, .. }) => {
+                self.body.upstream = None;
+                self.body.param = Some(param.clone());
+            }
+            ProviderError::Encode(EncodeError::Inexpressible { provider, param, .. }) => {
+                self.body.provider = Some(provider.as_str().to_owned());
+                self.body.param = Some(param.clone());
+            }
+            ProviderError::Picture { param, .. } => self.body.param = Some(param.clone()),
             ProviderError::Unreachable { provider, .. }
             | ProviderError::Timeout { provider, .. }
             | ProviderError::Malformed { provider, .. } => self.body.provider = Some(provider.as_str().to_owned()),
@@ -118,7 +128,7 @@ impl ApiError {
                     self.body.message = format!("upstream {upstream}: {}", error.public_message());
                     return;
                 }
-                self.retry_after.clone_from(retry_after);
+                self.retry_after = retry_after.map(|wait| whole_seconds(wait).to_string());
                 if error.verdict() == Verdict::Client {
                     self.body.message.clone_from(message);
                     if let Some(detail) = detail {

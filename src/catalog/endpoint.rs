@@ -57,7 +57,7 @@ impl Endpoint {
         let path = url.path().trim_end_matches('/');
         let prefix = if path.is_empty() {
             provider.default_prefix().to_owned()
-        } else if path.split('/').any(is_version) || provider == Provider::Perplexity {
+        } else if path.split('/').any(is_version) || matches!(provider, Provider::Perplexity | Provider::AzureOpenai) {
             path.to_owned()
         } else {
             format!("{path}/v1")
@@ -66,7 +66,7 @@ impl Endpoint {
         Ok(Endpoint { root, local })
     }
 
-    /// Where chat completions are asked for.
+    /// Where chat completions are asked for, in OpenAI's dialect.
     #[must_use]
     pub fn chat_completions(&self) -> String {
         format!("{}/chat/completions", self.root)
@@ -126,6 +126,16 @@ mod tests {
             ("https://api.z.ai/api/paas/v4", Provider::OpenaiCompatible, "https://api.z.ai/api/paas/v4"),
             ("https://g.example/v1beta/openai/", Provider::OpenaiCompatible, "https://g.example/v1beta/openai"),
             ("https://api.perplexity.ai", Provider::Perplexity, "https://api.perplexity.ai"),
+            ("https://me.openai.azure.com", Provider::AzureOpenai, "https://me.openai.azure.com"),
+            ("https://me.openai.azure.com/openai/", Provider::AzureOpenai, "https://me.openai.azure.com/openai"),
+            ("https://api.anthropic.com", Provider::Anthropic, "https://api.anthropic.com/v1"),
+            (
+                "https://generativelanguage.googleapis.com",
+                Provider::Gemini,
+                "https://generativelanguage.googleapis.com/v1beta",
+            ),
+            ("https://api.cohere.com", Provider::Cohere, "https://api.cohere.com/v2"),
+            ("https://api.cohere.com/v1", Provider::Cohere, "https://api.cohere.com/v1"),
             ("http://[::1]:8080/llm", Provider::OpenaiCompatible, "http://[::1]:8080/llm/v1"),
         ];
         for (base, provider, root) in cases {

@@ -38,6 +38,7 @@ struct Row {
     output: Option<f64>,
     cache_read: Option<f64>,
     cache_write: Option<f64>,
+    cache_write_1h: Option<f64>,
     context_window: Option<u64>,
 }
 
@@ -65,6 +66,7 @@ impl Catalog {
                         output: price(row.output),
                         cache_read: price(row.cache_read),
                         cache_write: price(row.cache_write),
+                        cache_write_1h: price(row.cache_write_1h),
                     },
                     context_window: row.context_window,
                 };

@@ -39,6 +39,8 @@ pub struct Price {
     pub cache_read: Option<i64>,
     /// Input tokens that the provider wrote into its prompt cache.
     pub cache_write: Option<i64>,
+    /// Those of them that it keeps for an hour.
+    pub cache_write_1h: Option<i64>,
 }
 
 /// A price that cannot be one.
@@ -58,20 +60,23 @@ impl Price {
 
     /// What this usage costs, or `None` where tokens or a price that it needs are unknown.
     ///
-    /// `Σ tokens × price ÷ 10⁶` over the disjoint kinds (uncached input, cache read, cache write,
-    /// output), rounded once, half up, to the nano-dollar. Example: 1 000 input tokens of which
+    /// `Σ tokens × price ÷ 10⁶` over the disjoint kinds (uncached input, cache read, cache write for
+    /// minutes and for an hour, output with reasoning), rounded once, half up, to the nano-dollar. Example: 1 000 input tokens of which
     /// 400 were read from the cache, at 3 and 0.3 USD: (600 × 3 + 400 × 0.3) / 10⁶ = 0.00192 USD.
     #[must_use]
     pub fn cost(&self, usage: &TokenUsage) -> Option<NanoUsd> {
-        let input = usage.input_tokens?;
+        usage.input_tokens?;
         let output = usage.output_tokens?;
-        let read = usage.cached_input_tokens.unwrap_or(0);
-        let write = usage.cache_write_tokens.unwrap_or(0);
-        let uncached = input.saturating_sub(read).saturating_sub(write);
+        let kinds = usage.buckets();
         let mut total: i128 = 0;
-        for (tokens, price) in
-            [(uncached, self.input), (read, self.cache_read), (write, self.cache_write), (output, self.output)]
-        {
+        for (tokens, price) in [
+            (kinds.uncached_input, self.input),
+            (kinds.cache_read, self.cache_read),
+            (kinds.cache_write_5m, self.cache_write),
+            (kinds.cache_write_1h, self.cache_write_1h),
+            (Some(output), self.output),
+        ] {
+            let tokens = tokens.unwrap_or(0);
             if tokens > 0 {
                 total += i128::from(tokens) * i128::from(price?);
             }
@@ -100,6 +105,7 @@ mod tests {
             output: Some(Price::per_million(15.0).unwrap()),
             cache_read: Some(Price::per_million(0.3).unwrap()),
             cache_write: None,
+            cache_write_1h: None,
         };
         assert_eq!(price.cost(&usage(1000, 400, 0)), Some(NanoUsd(1_920_000)));
         assert_eq!(price.cost(&usage(0, 0, 1)), Some(NanoUsd(15_000)));
@@ -110,16 +116,33 @@ mod tests {
         let unknown = Price { input: Some(1), ..Price::default() };
         assert_eq!(unknown.cost(&usage(10, 0, 10)), None);
         assert_eq!(Price::default().cost(&usage(10, 0, 10)), None);
-        let free = Price { input: Some(0), output: Some(0), cache_read: Some(0), cache_write: Some(0) };
+        let unwritten = Price::default();
+        let free = Price { input: Some(0), output: Some(0), cache_read: Some(0), ..unwritten };
         assert_eq!(free.cost(&usage(10, 5, 10)), Some(NanoUsd(0)));
         assert_eq!(free.cost(&TokenUsage::default()), None);
+    }
+
+    #[test]
+    fn tokens_written_for_an_hour_have_their_own_price() {
+        let price = Price { input: Some(1), output: Some(0), cache_write: Some(1_000_000), ..Price::default() };
+        let written = TokenUsage {
+            input_tokens: Some(30),
+            output_tokens: Some(0),
+            cache_write_tokens: Some(30),
+            cache_write_1h_tokens: Some(20),
+            ..TokenUsage::default()
+        };
+        assert_eq!(price.cost(&written), None, "the price of an hour is unknown");
+        let known = Price { cache_write_1h: Some(2_000_000), ..price };
+        assert_eq!(known.cost(&written), Some(NanoUsd(50)));
     }
 
     #[test]
     fn amounts_print_exactly_and_round_half_up_once() {
         assert_eq!(NanoUsd(12_500).to_string(), "0.000012500");
         assert_eq!(NanoUsd(-1).to_string(), "-0.000000001");
-        let half = Price { input: Some(500_000), output: Some(0), cache_read: Some(0), cache_write: Some(0) };
+        let unwritten = Price::default();
+        let half = Price { input: Some(500_000), output: Some(0), cache_read: Some(0), ..unwritten };
         assert_eq!(half.cost(&usage(1, 0, 0)), Some(NanoUsd(1)));
     }
 

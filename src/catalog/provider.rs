@@ -105,12 +105,6 @@ impl Provider {
         }
     }
 
-    /// Whether this provider speaks OpenAI's chat API, so that bytes can pass through.
-    #[must_use]
-    pub const fn speaks_openai(self) -> bool {
-        !matches!(self, Provider::Anthropic | Provider::Gemini | Provider::Cohere | Provider::AzureOpenai)
-    }
-
     /// Where this provider's API is served, for those that have one public address.
     #[must_use]
     pub const fn default_base_url(self) -> Option<&'static str> {
@@ -129,11 +123,14 @@ impl Provider {
         })
     }
 
-    /// The path that a base URL without one gets. Perplexity alone serves at the root.
+    /// The path that a base URL without one gets. Perplexity serves at the root, and Azure's paths are built from
+    /// the deployment.
     #[must_use]
     pub const fn default_prefix(self) -> &'static str {
         match self {
-            Provider::Perplexity => "",
+            Provider::Perplexity | Provider::AzureOpenai => "",
+            Provider::Gemini => "/v1beta",
+            Provider::Cohere => "/v2",
             Provider::Groq => "/openai/v1",
             Provider::Openrouter => "/api/v1",
             _ => "/v1",
@@ -142,7 +139,7 @@ impl Provider {
 
     /// Infers the provider from the base URL's host, then from the key's prefix; else `openai_compatible`.
     ///
-    /// Gemini's host with an `/openai` path speaks OpenAI's dialect.
+    /// Gemini's host with an `/openai` path speaks OpenAI's dialect, as does Cohere's with `/compatibility`.
     #[must_use]
     pub fn infer(base_url: Option<&Url>, api_key: Option<&str>) -> Provider {
         if let Some(url) = base_url {
@@ -152,6 +149,7 @@ impl Provider {
             });
             return match known {
                 Some((_, Provider::Gemini)) if url.path().contains("/openai") => Provider::OpenaiCompatible,
+                Some((_, Provider::Cohere)) if url.path().contains("/compatibility") => Provider::OpenaiCompatible,
                 Some(&(_, provider)) => provider,
                 None if url.port() == Some(11434) => Provider::Ollama,
                 None => Provider::OpenaiCompatible,
@@ -183,7 +181,12 @@ mod tests {
             (Some("https://api.anthropic.com"), Some("sk-x"), Provider::Anthropic),
             (Some("https://generativelanguage.googleapis.com/v1beta"), None, Provider::Gemini),
             (Some("https://generativelanguage.googleapis.com/v1beta/openai"), None, Provider::OpenaiCompatible),
+            (Some("https://me.cognitiveservices.azure.com"), None, Provider::AzureOpenai),
+            (Some("https://me.services.ai.azure.com/openai/v1"), None, Provider::AzureOpenai),
             (Some("https://api.cohere.com"), None, Provider::Cohere),
+            (Some("https://api.cohere.ai/v1"), None, Provider::Cohere),
+            (Some("https://api.cohere.ai/compatibility/v1"), None, Provider::OpenaiCompatible),
+            (Some("https://api.together.ai/v1"), None, Provider::Together),
             (Some("https://api.mistral.ai"), None, Provider::Mistral),
             (Some("https://api.groq.com/openai/v1"), None, Provider::Groq),
             (Some("https://api.together.xyz"), None, Provider::Together),
@@ -198,6 +201,7 @@ mod tests {
             (None, Some("gsk_x"), Provider::Groq),
             (None, Some("pplx-x"), Provider::Perplexity),
             (None, Some("AIzax"), Provider::Gemini),
+            (None, Some("tgp_v1_x"), Provider::Together),
             (None, Some("sk-proj-x"), Provider::Openai),
             (None, Some("other"), Provider::OpenaiCompatible),
             (None, None, Provider::OpenaiCompatible),

@@ -15,7 +15,7 @@ use crate::app::{App, AppError};
 use crate::catalog::{NanoUsd, Provider, Tier};
 use crate::config::Sources;
 use crate::providers::Client;
-use crate::simulator::{Profile, Prompt, Simulator, prompts};
+use crate::simulator::{Profile, Prompt, Simulator, Voice, prompts};
 use crate::store::{HistoryRow, Store};
 use crate::telemetry;
 
@@ -70,7 +70,10 @@ impl Demo {
         let app = self.open(&simulators, &db).await?;
         let store = app.store.clone();
         let url = format!("http://{}", app.address);
-        println!("{} demo: router, three simulated upstreams, no key needed", style("xrouter").bold());
+        println!(
+            "{} demo: router, three simulated upstreams (OpenAI, Gemini, Anthropic), no key needed",
+            style("xrouter").bold()
+        );
         println!("  listening   {}", style(&url).bold());
         println!("  dashboard   {}", style(format!("{url}/dashboard")).cyan().bold());
         println!();
@@ -122,16 +125,21 @@ fn is_taken(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(AppError::Listen { .. }))
 }
 
-/// A fast local model, a cloud model, and a frontier model that thinks.
+/// A fast local model, a cloud model, and a frontier model that thinks: in three dialects.
 fn profiles() -> [Profile; 3] {
-    let profile = |model: &str, first_ms, per_us, reasoning_percent| Profile {
+    let profile = |provider, model: &str, first_ms, per_us, reasoning_percent| Profile {
+        voice: Voice::Of(provider),
         model: model.to_owned(),
         api_key: None,
         first_token: Duration::from_millis(first_ms),
         per_token: Duration::from_micros(per_us),
         reasoning_percent,
     };
-    [profile("local-8b", 40, 3_000, 0), profile("cloud-120b", 180, 2_000, 0), profile("frontier-1", 420, 5_000, 60)]
+    [
+        profile(Provider::OpenaiCompatible, "local-8b", 40, 3_000, 0),
+        profile(Provider::Gemini, "cloud-120b", 180, 2_000, 0),
+        profile(Provider::Anthropic, "frontier-1", 420, 5_000, 60),
+    ]
 }
 
 async fn open(simulators: &[Simulator; 3], db: &Path, port: u16) -> Result<App, Failure> {
@@ -154,14 +162,14 @@ model = "local-8b"
 name = "local"
 price = {{ input = 0.0, output = 0.0, cache_read = 0.0, cache_write = 0.0 }}
 [tiers.medium]
-provider = "openai_compatible"
+provider = "gemini"
 base_url = "{medium}"
 model = "cloud-120b"
 name = "cloud"
 local = false
 price = {{ input = 0.15, output = 0.6, cache_read = 0.075, cache_write = 0.15 }}
 [tiers.frontier]
-provider = "openai_compatible"
+provider = "anthropic"
 base_url = "{frontier}"
 model = "frontier-1"
 name = "frontier"

@@ -105,7 +105,7 @@ impl Init {
         let (name, model) = model.split_once(':').ok_or_else(|| {
             Failure::Usage(anyhow!("--{tier} {model}: write PROVIDER:MODEL, split at the first colon"))
         })?;
-        let provider = Provider::ALL.into_iter().find(|provider| provider.as_str() == name && provider.speaks_openai());
+        let provider = Provider::ALL.into_iter().find(|provider| provider.as_str() == name);
         let provider = provider.ok_or_else(|| {
             let known: Vec<&str> = offered().map(Provider::as_str).collect();
             Failure::Usage(anyhow!("--{tier} {name}:…: the providers are {}", known.join(", ")))
@@ -124,7 +124,7 @@ impl Init {
 }
 
 fn offered() -> impl Iterator<Item = Provider> {
-    Provider::ALL.into_iter().filter(|provider| provider.speaks_openai())
+    Provider::ALL.into_iter()
 }
 
 /// The variable in which this provider's key usually is; none for those that want none.

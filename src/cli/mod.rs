@@ -11,6 +11,7 @@ mod hardware;
 mod init;
 mod run;
 mod signal;
+mod simulate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ enum Command {
     Classify(classify::Classify),
     /// Show what this machine has
     Hardware(hardware::Hardware),
+    /// Serve a strict simulation of a provider's API on this machine; needs no key
+    Simulate(simulate::Simulate),
     /// Print completions for a shell
     Completions {
         /// bash, elvish, fish, powershell or zsh
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Config(command) => command.run(),
         Command::Classify(command) => block_on(command.run()),
         Command::Hardware(command) => command.run(),
+        Command::Simulate(command) => block_on(command.run()),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "xrouter", &mut std::io::stdout());
             Ok(())

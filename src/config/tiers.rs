@@ -52,8 +52,9 @@ pub struct UpstreamConfig {
     /// Name in the history and in errors. Default: provider/model.
     #[schemars(extend("example" = "groq-oss"))]
     pub name: Option<String>,
-    /// API dialect: `openai_compatible`, `openai`, `groq`, `together`, `mistral`, `perplexity`, `openrouter`,
-    /// `ollama`, `xrouter`, or `auto` (default), which infers it from the base URL and the key.
+    /// API dialect: `openai`, `anthropic`, `gemini`, `cohere`, `azure_openai`, `mistral`, `groq`, `together`,
+    /// `perplexity`, `openrouter`, `ollama`, `xrouter`, `openai_compatible`, or `auto` (default), which infers it
+    /// from the base URL and the key.
     #[schemars(extend("example" = "auto"))]
     pub provider: Option<String>,
     /// Root of the API, with or without `/v1`. Default: the provider's own address.
@@ -93,6 +94,17 @@ pub struct UpstreamConfig {
     /// Longest plain answer, in milliseconds (default: `timeout_ms`), and longest stream (default: no limit).
     #[schemars(range(min = 1), extend("example" = 600_000))]
     pub total_timeout_ms: Option<u64>,
+    /// Leave out what the provider's API cannot express, and say so in `X-Xrouter-Dropped-Params`, instead of
+    /// refusing the request. Default: false.
+    #[schemars(extend("example" = false))]
+    pub drop_params: Option<bool>,
+    /// Longest answer, in tokens, for dialects that require a limit where the request has none. Default: 8192.
+    #[schemars(range(min = 1), extend("example" = 8192))]
+    pub max_tokens: Option<u64>,
+    /// Mark the tools, the system text and the last turns for Anthropic's prompt cache where the client marked
+    /// nothing. Default: true.
+    #[schemars(extend("example" = true))]
+    pub cache_markers: Option<bool>,
     /// Share of this tier's requests, against the upstreams of the same priority. Default: 1.
     #[schemars(range(min = 1, max = 1000), extend("example" = 1))]
     pub weight: Option<u32>,
@@ -123,6 +135,9 @@ pub struct PriceConfig {
     /// Input tokens written to the provider's prompt cache.
     #[schemars(range(min = 0))]
     pub cache_write: Option<f64>,
+    /// Those of them that the provider keeps for an hour.
+    #[schemars(range(min = 0))]
+    pub cache_write_1h: Option<f64>,
 }
 
 /// `[upstream_defaults]`

@@ -11,7 +11,7 @@ use super::layers::Merged;
 use super::secret;
 use super::tiers::UpstreamConfig;
 use super::{Classifier, ClassifierKind, Config, PriceConfig, Secret};
-use crate::catalog::{Endpoint, Price, Provider, Tier};
+use crate::catalog::{Endpoint, Price, PriceError, Provider, Tier};
 
 /// One endpoint of a tier, complete.
 #[derive(Debug, Clone)]
@@ -40,6 +40,25 @@ pub struct Upstream {
     pub local: bool,
     /// The price written in the configuration, if any.
     pub price: Option<Price>,
+    /// The API's version, for dialects that have one.
+    pub api_version: Option<String>,
+    /// Azure's deployment.
+    pub deployment: Option<String>,
+    /// Whether what the dialect cannot express is left out instead of refused.
+    pub drop_params: bool,
+    /// Longest answer where the request has no limit and the dialect requires one, in tokens.
+    pub max_tokens: u64,
+    /// Whether the router marks what the provider's prompt cache may keep.
+    pub cache_markers: bool,
+}
+
+impl Upstream {
+    /// The dated API version that Azure is called with; `None` for its newer API, which has none in the path's place.
+    #[must_use]
+    pub fn azure_version(&self) -> Option<&str> {
+        let dated = !self.endpoint.root().split('/').any(|segment| segment == "v1");
+        self.api_version.as_deref().filter(|_| dated && self.provider == Provider::AzureOpenai)
+    }
 }
 
 /// Time limits of one upstream.
@@ -229,15 +248,6 @@ impl Resolver<'_> {
     fn upstream(&mut self, tier: Tier, table: &str, written: &UpstreamConfig) -> Option<Upstream> {
         let key = |name: &str| format!("{table}.{name}");
         let provider = self.provider(table, written)?;
-        if !provider.speaks_openai() {
-            let named = if self.merged.origin(&key("provider")).is_some() { key("provider") } else { key("base_url") };
-            self.problem(
-                &named,
-                format!("the provider {provider} is not supported by this version"),
-                "use one that speaks OpenAI's chat API: openai, openai_compatible, groq, together, mistral, perplexity, openrouter, ollama, xrouter",
-            );
-            return None;
-        }
         let text =
             |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
         let Some(base_url) = text(&written.base_url).or_else(|| provider.default_base_url().map(str::to_owned)) else {
@@ -285,6 +295,15 @@ impl Resolver<'_> {
             weight: written.weight.unwrap_or(1),
             priority: written.priority.unwrap_or(0),
             price,
+            api_version: text(&written.api_version).or_else(|| match provider {
+                Provider::AzureOpenai => Some(self.config.upstream_defaults.azure_api_version.clone()),
+                Provider::Anthropic => Some(self.config.upstream_defaults.anthropic_version.clone()),
+                _ => None,
+            }),
+            deployment: text(&written.deployment),
+            drop_params: written.drop_params.unwrap_or(false),
+            max_tokens: written.max_tokens.unwrap_or(8_192),
+            cache_markers: written.cache_markers.unwrap_or(true),
         })
     }
 
@@ -314,15 +333,20 @@ impl Resolver<'_> {
     #[expect(clippy::option_option, reason = "outer: whether it is valid; inner: whether there is one")]
     fn price(&mut self, key: &str, written: Option<PriceConfig>) -> Option<Option<Price>> {
         let Some(written) = written else { return Some(None) };
-        let mut parts = [written.input, written.output, written.cache_read, written.cache_write]
-            .into_iter()
-            .map(|usd| usd.map(Price::per_million).transpose());
-        let mut next = || parts.next().unwrap_or(Ok(None));
-        match (next(), next(), next(), next()) {
-            (Ok(input), Ok(output), Ok(cache_read), Ok(cache_write)) => {
-                Some(Some(Price { input, output, cache_read, cache_write }))
-            }
-            (Err(error), ..) | (_, Err(error), ..) | (_, _, Err(error), _) | (.., Err(error)) => {
+        let per_million = |usd: Option<f64>| usd.map(Price::per_million).transpose();
+        let price = || {
+            Ok(Price {
+                input: per_million(written.input)?,
+                output: per_million(written.output)?,
+                cache_read: per_million(written.cache_read)?,
+                cache_write: per_million(written.cache_write)?,
+                cache_write_1h: per_million(written.cache_write_1h)?,
+            })
+        };
+        match price() {
+            Ok(price) => Some(Some(price)),
+            Err(error) => {
+                let error: PriceError = error;
                 self.problem(key, error.to_string(), "write US dollars per million tokens");
                 None
             }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::record::Record;
-use super::stream::Meter;
+use super::stream::{Ask, Meter};
 use super::{Answer, AnswerBody, Gateway, GatewayError, Reason};
 use crate::catalog::{Provider, Tier};
-use crate::protocol::{AnswerView, ChatRequest};
-use crate::providers::{self, ProviderError, Reply, Target, Verdict};
+use crate::protocol::{ChatRequest, Conversation, Timestamp};
+use crate::providers::{self, Context, Dialect, EncodeError, Fetched, Outbound, ProviderError, Reply, Target, Verdict};
 use crate::routing::{Ranked, attempt_order};
 
 impl Ranked for Target {
@@ -29,6 +29,9 @@ impl Gateway {
         mut record: Record,
     ) -> Result<Answer, GatewayError> {
         let mut last = Reason::NoUpstream(tier);
+        let mut refused = None;
+        let mut conversation = None;
+        let scope = record.scope().to_owned();
         for target in attempt_order(tier, &self.tiers, self.fallback, record.seed()) {
             let name = &target.upstream.name;
             let model = match model_for(target, request) {
@@ -40,8 +43,22 @@ impl Gateway {
                 }
                 Err(_) => continue,
             };
-            record.attempt(self, target, model);
-            let error = match self.call(target, request, model, &mut record).await {
+            let outbound = match self.write(target, request, model, &scope, &mut conversation).await {
+                Ok(outbound) => outbound,
+                Err(error) => {
+                    tracing::debug!(upstream = %name, error = %error, "the request cannot be written for an upstream");
+                    let is_invalid = matches!(error, ProviderError::Encode(EncodeError::Invalid { .. }));
+                    refused.get_or_insert(Reason::Upstream { error, upstream: name.clone() });
+                    if is_invalid {
+                        break;
+                    }
+                    // Another upstream may have a word for it.
+                    continue;
+                }
+            };
+            record.attempt(self, target, model, outbound.dropped);
+            let ask = Ask { target, model, include_usage: request.include_usage, memory: &self.memory, scope: &scope };
+            let error = match self.call(ask, request.stream, outbound.body, &mut record).await {
                 Ok(Opened::Whole(bytes)) => {
                     record.first_token();
                     let route = record.route();
@@ -65,50 +82,83 @@ impl Gateway {
                 break;
             }
         }
+        if let (Reason::NoUpstream(_), Some(refused)) = (&last, refused) {
+            last = refused;
+        }
         let route = record.route();
         let (status, code) = last.status_and_code();
         record.settle(status, Some(code));
         Err(GatewayError { reason: last, route })
     }
 
-    async fn call(
+    /// Writes the request for an upstream. It is read in full once, for the first upstream that needs it so.
+    async fn write<'a>(
         &self,
         target: &Target,
-        request: &ChatRequest<'_>,
+        request: &ChatRequest<'a>,
         model: &str,
+        scope: &str,
+        conversation: &mut Option<Conversation<'a>>,
+    ) -> Result<Outbound, ProviderError> {
+        let none = Fetched::new();
+        let context = Context { upstream: &target.upstream, model, scope, memory: &self.memory, fetched: &none };
+        if !target.dialect.translates() {
+            return Ok(Dialect::patch(request, &context)?);
+        }
+        let conversation = match conversation {
+            Some(conversation) => conversation,
+            None => conversation.insert(Conversation::parse(request.body()).map_err(EncodeError::from)?),
+        };
+        let fetched = self.pictures.fetch(conversation, target.dialect, target.upstream.provider);
+        let fetched = fetched.await.map_err(|(param, source)| ProviderError::Picture { param, source })?;
+        let context = Context { fetched: &fetched, ..context };
+        Ok(target.dialect.encode(conversation, &context, request.stream)?)
+    }
+
+    async fn call(
+        &self,
+        ask: Ask<'_>,
+        stream: bool,
+        body: Bytes,
         record: &mut Record,
     ) -> Result<Opened, ProviderError> {
-        let body = providers::encode(target, request, model);
-        let limits = &target.upstream.timeouts;
-        let provider = target.upstream.provider;
-        if request.stream {
+        let upstream = &ask.target.upstream;
+        let limits = &upstream.timeouts;
+        if stream {
             let opening = async {
-                let reply = self.begin(target, body).await?;
-                Meter::open(reply, target, !request.include_usage).await
+                let reply = self.begin(ask, true, body).await?;
+                Meter::open(reply, ask).await
             };
-            within(limits.first_token, provider, opening).await.map(|opening| Opened::Stream(Box::new(opening)))
+            within(limits.first_token, upstream.provider, opening)
+                .await
+                .map(|opening| Opened::Stream(Box::new(opening)))
         } else {
             let answering = async {
-                let mut reply = self.begin(target, body).await?;
+                let mut reply = self.begin(ask, false, body).await?;
                 let body = reply.body().await?;
-                let view: AnswerView<'_> = serde_json::from_slice(&body)
-                    .map_err(|error| ProviderError::Malformed { provider, reason: error.to_string() })?;
-                record.answered(view.model.as_deref(), view.usage);
-                Ok(body)
+                let created = Timestamp::now().0 / 1000;
+                ask.target.dialect.decode(upstream.provider, body, created, ask.model)
             };
-            within(limits.total, provider, answering).await.map(Opened::Whole)
+            let answer = within(limits.total, upstream.provider, answering).await?;
+            let usage = answer.raw_usage.map(|raw| (answer.usage, raw));
+            record.answered(answer.model.as_deref(), usage);
+            record.answer(&answer.body);
+            if let Some(kept) = &answer.kept {
+                self.memory.keep(ask.scope, upstream.provider, kept);
+            }
+            Ok(Opened::Whole(answer.body))
         }
     }
 
     /// Sends, and turns an error status into an error.
-    async fn begin(&self, target: &Target, body: Bytes) -> Result<Reply, ProviderError> {
-        let mut reply = self.client.chat(target, body).await?;
+    async fn begin(&self, ask: Ask<'_>, stream: bool, body: Bytes) -> Result<Reply, ProviderError> {
+        let mut reply = self.client.chat(ask.target, ask.model, stream, body).await?;
         if reply.status.is_success() {
             return Ok(reply);
         }
-        let retry_after = reply.headers.get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let text = reply.body().await.unwrap_or_default();
-        Err(providers::error_from_answer(target.upstream.provider, reply.status.as_u16(), retry_after, &text))
+        let status = reply.status.as_u16();
+        Err(providers::failure(ask.target.upstream.provider, status, &reply.headers, &text))
     }
 }
 
@@ -162,7 +212,7 @@ impl Reason {
                 _ => 502,
             },
             ProviderError::Timeout { .. } => 504,
-            ProviderError::NoModel { .. } => 400,
+            ProviderError::NoModel { .. } | ProviderError::Encode(_) | ProviderError::Picture { .. } => 400,
             ProviderError::Unreachable { .. } | ProviderError::Malformed { .. } => 502,
         };
         (status, error.code())

@@ -7,6 +7,7 @@
 mod attempt;
 mod classifier_call;
 mod decide;
+mod estimate;
 mod record;
 mod stream;
 mod warm;
@@ -20,11 +21,12 @@ use crate::cache::Cache;
 use crate::catalog::{Catalog, Tier, UnknownTier};
 use crate::config::Strategy;
 use crate::protocol::{ChatRequest, RequestError, RequestId};
-use crate::providers::{Client, ProviderError, Target};
+use crate::providers::{Client, Memory, Pictures, ProviderError, Target};
 use crate::routing::{Classifier, Source};
 use crate::store::Store;
 
 pub use classifier_call::ClassifierCall;
+pub use estimate::Estimator;
 pub use stream::Meter;
 pub use warm::keep_warm;
 
@@ -53,6 +55,12 @@ pub struct Gateway {
     pub store: Store,
     /// Prices.
     pub catalog: Arc<Catalog>,
+    /// Turns that their providers will want back.
+    pub memory: Memory,
+    /// Fetches pictures for dialects that take no addresses.
+    pub pictures: Pictures,
+    /// Counts tokens that nobody reported.
+    pub estimator: Estimator,
 }
 
 /// A chat request as it came in.
@@ -83,6 +91,8 @@ pub struct Route {
     pub model: Option<String>,
     /// How many upstream calls were made.
     pub attempts: u32,
+    /// Fields of the request that were left out.
+    pub dropped: Vec<String>,
 }
 
 /// An answer.
@@ -150,7 +160,7 @@ impl Gateway {
         let ChatCall { body, request_id, tier_header, key, arrived } = call;
         let request = ChatRequest::parse(&body).map_err(Reason::from)?;
         let decided = self.decide(&request, tier_header.as_deref()).await.map_err(Reason::from)?;
-        let record = Record::open(self, &request, &decided, &request_id, key, arrived);
+        let record = Record::open(self, &request, body.clone(), &decided, &request_id, key, arrived);
         self.attempt(&request, decided.decision.tier, record).await
     }
 }

@@ -3,13 +3,19 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use super::decide::Decided;
+use super::estimate::{Estimator, Evidence};
 use super::{Gateway, Route};
 use crate::catalog::Price;
-use crate::protocol::{ChatRequest, RequestId, Timestamp, TokenUsage};
+use crate::protocol::{ChatRequest, RequestId, Timestamp, TokenUsage, UsageSource};
 use crate::providers::Target;
 use crate::routing::Source;
 use crate::store::{Row, Store};
+
+/// Longest usage object that is kept as it was written, in bytes.
+const LONGEST_RAW: usize = 4_096;
 
 /// A request under way.
 #[derive(Debug)]
@@ -19,6 +25,11 @@ pub(super) struct Record {
     source: Source,
     price: Option<Price>,
     frontier_price: Option<Price>,
+    estimator: Estimator,
+    /// Fields that were left out for the upstream that was called last.
+    dropped: Vec<String>,
+    /// What the tokens are counted from if nobody reports them. Boxed, as a record moves a few times.
+    evidence: Box<Evidence>,
     /// Taken when it is settled. Boxed, as a record moves a few times before that.
     row: Option<Box<Row>>,
 }
@@ -32,6 +43,7 @@ impl Record {
     pub(super) fn open(
         gateway: &Gateway,
         request: &ChatRequest<'_>,
+        body: Bytes,
         decided: &Decided,
         request_id: &RequestId,
         key: Option<String>,
@@ -64,6 +76,7 @@ impl Record {
             attempts: 0,
             usage: TokenUsage::default(),
             usage_source: TokenUsage::default().source(),
+            usage_raw: None,
             cost: None,
             frontier_cost: None,
             asked_classifier: decided.asked,
@@ -77,15 +90,24 @@ impl Record {
             arrived,
             source: decision.source,
             price: None,
+            estimator: gateway.estimator.clone(),
+            dropped: Vec::new(),
+            evidence: Box::new(Evidence { request: body, ..Evidence::default() }),
             frontier_price: frontier.and_then(|target| target.price(&gateway.catalog, &frontier_model(target))),
             row: Some(Box::new(row)),
         }
     }
 
     /// An upstream is about to be called.
-    pub(super) fn attempt(&mut self, gateway: &Gateway, target: &Target, model: &str) {
+    pub(super) fn attempt(&mut self, gateway: &Gateway, target: &Target, model: &str, dropped: Vec<String>) {
+        self.dropped = dropped;
         self.price = target.price(&gateway.catalog, model);
         if let Some(row) = &mut self.row {
+            // What an attempt that failed said of itself is not this one's.
+            row.response_model = None;
+            row.usage = TokenUsage::default();
+            row.usage_source = UsageSource::Absent;
+            row.usage_raw = None;
             row.attempts += 1;
             row.tier = Some(target.upstream.tier);
             row.upstream = Some(target.upstream.name.clone());
@@ -95,17 +117,35 @@ impl Record {
         }
     }
 
-    /// What the answer says of itself. Later figures replace earlier ones; absent ones do not.
-    pub(super) fn answered(&mut self, model: Option<&str>, usage: Option<TokenUsage>) {
+    /// What the answer says of itself: its model, its tokens and those as the provider wrote them. Later figures
+    /// replace earlier ones; absent ones do not.
+    pub(super) fn answered(&mut self, model: Option<&str>, usage: Option<(TokenUsage, String)>) {
         if let Some(row) = &mut self.row {
             if let Some(model) = model.filter(|_| row.response_model.is_none()) {
                 row.response_model = Some(model.chars().take(256).collect());
             }
-            if let Some(usage) = usage {
+            if let Some((usage, raw)) = usage {
                 row.usage = usage;
                 row.usage_source = usage.source();
+                row.usage_raw = (raw.len() <= LONGEST_RAW).then_some(raw);
             }
         }
+    }
+
+    /// A whole answer, from which its tokens are counted if it does not tell them.
+    pub(super) fn answer(&mut self, body: &Bytes) {
+        if self.lacks_usage() {
+            self.evidence.answer = body.clone();
+        }
+    }
+
+    /// Where the texts of a stream are remembered, as long as its tokens are not known.
+    pub(super) fn seen(&mut self) -> &mut Vec<u8> {
+        &mut self.evidence.seen
+    }
+
+    fn lacks_usage(&self) -> bool {
+        self.row.as_ref().is_some_and(|row| row.usage.input_tokens.is_none() || row.usage.output_tokens.is_none())
     }
 
     /// The first token went out.
@@ -124,7 +164,13 @@ impl Record {
             tier: row.tier,
             model: row.selected_model.clone(),
             attempts: row.attempts,
+            dropped: self.dropped.clone(),
         })
+    }
+
+    /// For whom turns are remembered: the key that the client came with.
+    pub(super) fn scope(&self) -> &str {
+        self.row.as_ref().and_then(|row| row.key.as_deref()).unwrap_or_default()
     }
 
     /// A figure that differs from request to request, for the weighted draw of upstreams.
@@ -135,12 +181,25 @@ impl Record {
 
     /// The end. What comes after it is not recorded.
     pub(super) fn settle(&mut self, status: u16, error_type: Option<&'static str>) {
+        let broken = error_type.is_some();
+        let lacks = self.lacks_usage();
         let Some(mut row) = self.row.take() else { return };
         row.status = status;
         row.error_type = error_type;
         row.duration_us = micros(self.arrived.elapsed());
-        row.cost = self.price.and_then(|price| price.cost(&row.usage));
-        row.frontier_cost = self.frontier_price.and_then(|price| price.cost(&row.usage));
+        let (price, frontier_price) = (self.price, self.frontier_price);
+        let priced = move |row: &mut Row| {
+            row.cost = price.and_then(|price| price.cost(&row.usage));
+            row.frontier_cost = frontier_price.and_then(|price| price.cost(&row.usage));
+        };
+        let evidence = std::mem::take(&mut *self.evidence);
+        // A stream that broke may have reported less than it said. Where nothing was said, nothing is counted.
+        let said = !evidence.answer.is_empty() || !evidence.seen.is_empty();
+        if said && (lacks || broken) {
+            self.estimator.complete(row, evidence, self.store.clone(), priced);
+            return;
+        }
+        priced(&mut row);
         self.store.record(row);
     }
 }

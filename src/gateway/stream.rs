@@ -1,30 +1,55 @@
-//! A stream on its way through: every byte is the upstream's, and on the way its usage is read, the
-//! usage chunk is hidden from a client that did not ask for it, and a break is told.
+//! A stream on its way through. In OpenAI's dialect every byte is the upstream's, and on the way its usage is
+//! read, the usage chunk is hidden from a client that did not ask for it, and a break is told. Other dialects
+//! are read event by event and written anew.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::estimate;
 use super::record::Record;
 use crate::catalog::Provider;
-use crate::protocol::{ChunkView, ErrorBody, ErrorEnvelope};
-use crate::providers::{self, ProviderError, Reply, SseSplitter, Target};
+use crate::protocol::{ChunkView, ErrorBody, ErrorEnvelope, Timestamp};
+use crate::providers::{self, Dialect, Memory, Normaliser, ProviderError, Reply, SseSplitter, Target, Translator};
 
 /// How long the end of the connection is waited for after `[DONE]`, so that it can be used again.
 const LINGER: Duration = Duration::from_millis(250);
+
+/// What is done with the upstream's events.
+#[derive(Debug)]
+enum Reading {
+    /// They pass as they are.
+    Pass,
+    /// They pass, put right where a strict client would stumble.
+    Normalise(Box<Normaliser>),
+    /// They are translated.
+    Translate(Box<Translator>),
+}
+
+/// What of a stream does not change.
+#[derive(Debug)]
+struct Facts {
+    include_usage: bool,
+    provider: Provider,
+    upstream: String,
+    idle: Duration,
+    deadline: Option<Instant>,
+    memory: Memory,
+    scope: String,
+}
 
 /// A stream whose first event has come.
 #[derive(Debug)]
 pub(super) struct Opening {
     reply: Reply,
     splitter: SseSplitter,
+    reading: Reading,
+    /// Events that have come and are not looked at yet.
     events: Vec<Bytes>,
-    hide_usage: bool,
-    provider: Provider,
-    upstream: String,
-    idle: Duration,
-    deadline: Option<Instant>,
+    /// Events that are written already.
+    written: Vec<Bytes>,
+    facts: Facts,
 }
 
 /// A stream under way to the client. Dropping it closes the upstream and settles the record.
@@ -32,14 +57,11 @@ pub(super) struct Opening {
 pub struct Meter {
     reply: Reply,
     splitter: SseSplitter,
+    reading: Reading,
     events: Vec<Bytes>,
     out: VecDeque<Bytes>,
     record: Record,
-    hide_usage: bool,
-    provider: Provider,
-    upstream: String,
-    idle: Duration,
-    deadline: Option<Instant>,
+    facts: Facts,
     seen_token: bool,
     finished: bool,
     state: State,
@@ -53,25 +75,37 @@ enum State {
     Ended,
 }
 
+/// What a stream is opened for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask<'a> {
+    pub(super) target: &'a Target,
+    pub(super) model: &'a str,
+    pub(super) include_usage: bool,
+    pub(super) memory: &'a Memory,
+    pub(super) scope: &'a str,
+}
+
 impl Meter {
-    /// Reads up to the first event that carries data, so that a stream that fails at once can still
-    /// be answered by another upstream. Comments before it are kept.
-    pub(super) async fn open(mut reply: Reply, target: &Target, hide_usage: bool) -> Result<Opening, ProviderError> {
-        let provider = target.upstream.provider;
+    /// Reads up to the first event that says something, so that a stream that fails at once can still be answered
+    /// by another upstream. Comments before it are kept.
+    pub(super) async fn open(mut reply: Reply, ask: Ask<'_>) -> Result<Opening, ProviderError> {
+        let upstream = &ask.target.upstream;
+        let provider = upstream.provider;
         let malformed = |reason: String| ProviderError::Malformed { provider, reason };
         let kind = reply.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
         if !kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream") {
             let kind = kind.to_owned();
             let body = reply.body().await?;
-            if let error @ ProviderError::Status { detail: Some(_), .. } =
-                providers::error_from_answer(provider, 502, None, &body)
-            {
-                return Err(error);
+            if providers::is_error(&body) {
+                return Err(providers::failure(provider, 200, &reply.headers, &body));
             }
             return Err(malformed(format!("its type is `{kind}` instead of text/event-stream")));
         }
+        let dialect = ask.target.dialect;
+        let mut reading = reading(dialect, provider, ask);
         let mut splitter = SseSplitter::default();
         let mut events = Vec::new();
+        let mut written = Vec::new();
         loop {
             let piece = reply.chunk().await?;
             let at_end = piece.is_none();
@@ -79,32 +113,27 @@ impl Meter {
                 Some(piece) => splitter.push(piece, &mut events).map_err(|error| malformed(error.to_string()))?,
                 None => events.extend(splitter.finish()),
             }
-            let first = events.iter().filter_map(|event| providers::data(event)).find(|data| !data.is_empty());
-            if let Some(data) = first {
-                if data.as_ref() != b"[DONE]" {
-                    let view: ChunkView<'_> = serde_json::from_slice(&data)
-                        .map_err(|error| malformed(format!("its first event: {error}")))?;
-                    if view.is_error() {
-                        return Err(error_in_stream(provider, &data));
-                    }
-                }
+            if begun(&mut reading, provider, &mut events, &mut written)? {
                 break;
             }
             if at_end {
+                if let Reading::Translate(translator) = &mut reading {
+                    translator.end(&mut written)?;
+                    break;
+                }
                 return Err(malformed("the stream ended before its first event".to_owned()));
             }
         }
-        let upstream = &target.upstream;
-        Ok(Opening {
-            reply,
-            splitter,
-            events,
-            hide_usage,
+        let facts = Facts {
+            include_usage: ask.include_usage,
             provider,
             upstream: upstream.name.clone(),
             idle: upstream.timeouts.idle,
             deadline: upstream.timeouts.stream_total.map(|limit| Instant::now() + limit),
-        })
+            memory: ask.memory.clone(),
+            scope: ask.scope.to_owned(),
+        };
+        Ok(Opening { reply, splitter, reading, events, written, facts })
     }
 
     /// The next bytes for the client; `None` at the end.
@@ -126,29 +155,31 @@ impl Meter {
     }
 
     async fn advance(&mut self) {
-        let limit = match self.deadline {
-            Some(deadline) => self.idle.min(deadline.saturating_duration_since(Instant::now())),
-            None => self.idle,
+        let limit = match self.facts.deadline {
+            Some(deadline) => self.facts.idle.min(deadline.saturating_duration_since(Instant::now())),
+            None => self.facts.idle,
         };
+        let provider = self.facts.provider;
         match tokio::time::timeout(limit, self.reply.chunk()).await {
             Ok(Ok(Some(piece))) => {
                 if let Err(error) = self.take(piece) {
-                    self.break_off(&ProviderError::Malformed { provider: self.provider, reason: error.to_string() });
+                    self.break_off(&ProviderError::Malformed { provider, reason: error.to_string() });
                 }
             }
             Ok(Ok(None)) => self.end(),
             Ok(Err(error)) => self.break_off(&error),
-            Err(_) => self.break_off(&ProviderError::Timeout { provider: self.provider, limit }),
+            Err(_) => self.break_off(&ProviderError::Timeout { provider, limit }),
         }
     }
 
-    /// Takes a piece of the stream. If every event in it goes out and none is cut, so does the piece
+    /// Takes a piece of the stream. If every event in it goes out as it came and none is cut, so does the piece
     /// itself, without a copy.
     fn take(&mut self, piece: Bytes) -> Result<(), providers::TooLong> {
         let mut events = std::mem::take(&mut self.events);
         let result = self.splitter.push(piece.clone(), &mut events);
         let whole: usize = events.iter().map(Bytes::len).sum();
-        let starts_here = events.first().is_some_and(|first| first.as_ptr() == piece.as_ptr());
+        let starts_here = matches!(self.reading, Reading::Pass)
+            && events.first().is_some_and(|first| first.as_ptr() == piece.as_ptr());
         let before = self.out.len();
         let mut kept = 0;
         for event in events.drain(..) {
@@ -170,40 +201,119 @@ impl Meter {
         result
     }
 
-    /// Looks at one event and passes it on, hides it, or ends the stream with it.
+    /// Passes an event on, or translates it, unless it is the usage chunk that the client did not ask for.
     fn event(&mut self, event: Bytes) {
+        if let Reading::Translate(translator) = &mut self.reading {
+            let mut written = Vec::new();
+            let told = read(translator, &event, &mut written);
+            self.say(written);
+            if let Err(error) = told {
+                self.break_off(&error);
+            }
+            return;
+        }
         let Some(data) = providers::data(&event) else {
             self.out.push_back(event);
             return;
         };
         if data.as_ref() == b"[DONE]" {
-            self.state = State::Done;
-            // Before the bytes go out: who has the last byte is in the history.
-            self.record.settle(200, None);
-            self.out.push_back(event);
+            self.done(event);
             return;
         }
+        let Reading::Normalise(normaliser) = &mut self.reading else {
+            if self.look(&data) {
+                self.out.push_back(event);
+            }
+            return;
+        };
+        match normaliser.put_right(&data) {
+            Ok(None) => {}
+            Ok(Some(json)) => self.put_right(&json),
+            Err(error) => self.break_off(&error),
+        }
+    }
+
+    /// An event that was put right goes out.
+    fn put_right(&mut self, json: &[u8]) {
+        if self.look(json) {
+            self.out.push_back([b"data: ", json, b"\n\n"].concat().into());
+        }
+    }
+
+    /// Reads what an event of OpenAI's dialect tells; whether it goes out.
+    fn look(&mut self, data: &[u8]) -> bool {
+        estimate::collect(data, self.record.seen());
         let telling = !self.seen_token
-            || has_member(&data, b"\"usage\"", b'{')
-            || has_member(&data, b"\"finish_reason\"", b'"')
-            || has_member(&data, b"\"error\"", b'{')
-            || has_member(&data, b"\"error\"", b'"');
-        if telling && let Ok(view) = serde_json::from_slice::<ChunkView<'_>>(&data) {
-            if view.is_error() {
-                let error = error_in_stream(self.provider, &data);
-                self.break_off(&error);
-                return;
+            || has_member(data, b"\"usage\"", b'{')
+            || has_member(data, b"\"finish_reason\"", b'"')
+            || has_member(data, b"\"error\"", b'{')
+            || has_member(data, b"\"error\"", b'"');
+        if !telling {
+            return true;
+        }
+        let Ok(view) = serde_json::from_slice::<ChunkView<'_>>(data) else { return true };
+        if view.is_error() {
+            let error = error_in_stream(self.facts.provider, data);
+            self.break_off(&error);
+            return false;
+        }
+        self.record.answered(view.model.as_deref(), view.token_usage().zip(view.raw_usage()));
+        if !self.seen_token && view.has_output() {
+            self.seen_token = true;
+            self.record.first_token();
+        }
+        self.finished |= view.is_finished();
+        self.facts.include_usage || !view.is_usage_only()
+    }
+
+    /// What a translator wrote goes out, and what it knows by now is recorded.
+    fn say(&mut self, written: Vec<Bytes>) {
+        let Reading::Translate(translator) = &self.reading else { return };
+        if translator.has_output() && !self.seen_token {
+            self.seen_token = true;
+            self.record.first_token();
+        }
+        for event in &written {
+            estimate::collect(event, self.record.seen());
+        }
+        if translator.is_ended() || !self.seen_token {
+            self.report();
+        }
+        if let Reading::Translate(translator) = &self.reading
+            && translator.is_ended()
+            && self.state == State::Running
+        {
+            // Before the bytes go out: the next turn may come at once, and who has the last byte is in the history.
+            if let Some(kept) = translator.kept() {
+                self.facts.memory.keep(&self.facts.scope, self.facts.provider, &kept);
             }
-            self.record.answered(view.model.as_deref(), view.usage);
-            if !self.seen_token && view.has_output() {
-                self.seen_token = true;
-                self.record.first_token();
-            }
-            self.finished |= view.is_finished();
-            if self.hide_usage && view.is_usage_only() {
-                return;
+            self.state = State::Done;
+            self.record.settle(200, None);
+        }
+        self.out.extend(written);
+    }
+
+    /// What a translated stream has reported so far.
+    fn report(&mut self) {
+        if let Reading::Translate(translator) = &self.reading {
+            let usage = translator.raw_usage().map(|raw| (translator.usage(), raw));
+            self.record.answered(Some(translator.model()), usage);
+        }
+    }
+
+    /// The end, as OpenAI's dialect has it.
+    fn done(&mut self, event: Bytes) {
+        if let Reading::Normalise(normaliser) = &self.reading {
+            self.record.answered(None, normaliser.usage());
+            if self.facts.include_usage
+                && let Some(chunk) = normaliser.usage_chunk()
+            {
+                self.out.push_back(Bytes::from(format!("data: {chunk}\n\n")));
             }
         }
+        self.state = State::Done;
+        // Before the bytes go out: who has the last byte is in the history.
+        self.record.settle(200, None);
         self.out.push_back(event);
     }
 
@@ -211,20 +321,31 @@ impl Meter {
     fn end(&mut self) {
         if let Some(rest) = self.splitter.finish() {
             let before = self.out.len();
+            let translates = matches!(self.reading, Reading::Translate(_));
             self.event(rest);
             // A fragment would swallow the error event that follows it.
-            if self.state == State::Running && !self.finished {
+            if !translates && self.state == State::Running && !self.finished {
                 self.out.truncate(before);
             }
         }
+        if let (State::Running, Reading::Translate(translator)) = (self.state, &mut self.reading) {
+            let mut written = Vec::new();
+            let told = translator.end(&mut written);
+            self.say(written);
+            if let Err(error) = told {
+                self.break_off(&error);
+            }
+            return;
+        }
         match self.state {
             State::Running if self.finished => {
+                // Some leave it out; clients wait for it.
+                self.done(Bytes::from_static(b"data: [DONE]\n\n"));
                 self.state = State::Ended;
-                self.record.settle(200, None);
             }
             State::Running => {
                 let reason = "the stream ended before its answer did".to_owned();
-                self.break_off(&ProviderError::Malformed { provider: self.provider, reason });
+                self.break_off(&ProviderError::Malformed { provider: self.facts.provider, reason });
             }
             State::Done | State::Ended => self.state = State::Ended,
         }
@@ -232,8 +353,12 @@ impl Meter {
 
     /// Tells the client that the answer is not complete: an error event, and no `[DONE]`.
     fn break_off(&mut self, error: &ProviderError) {
+        if self.state != State::Running {
+            return;
+        }
+        self.report();
         let message = error.public_message();
-        tracing::warn!(upstream = %self.upstream, error = message, "a stream broke off");
+        tracing::warn!(upstream = %self.facts.upstream, error = message, "a stream broke off");
         self.state = State::Ended;
         let envelope = ErrorEnvelope {
             error: ErrorBody {
@@ -241,8 +366,8 @@ impl Meter {
                 kind: "api_error".to_owned(),
                 code: Some("interrupted".to_owned()),
                 param: None,
-                provider: Some(self.provider.as_str().to_owned()),
-                upstream: Some(self.upstream.clone()),
+                provider: Some(self.facts.provider.as_str().to_owned()),
+                upstream: Some(self.facts.upstream.clone()),
             },
         };
         let json = serde_json::to_string(&envelope).expect("an envelope of texts serialises");
@@ -251,31 +376,133 @@ impl Meter {
     }
 }
 
+impl Drop for Meter {
+    /// The client left: what was reported until then is recorded; the record settles itself.
+    fn drop(&mut self) {
+        if self.state == State::Running {
+            self.report();
+        }
+    }
+}
+
 impl Opening {
     /// Goes on with the request's record; what has come so far is the first to go out.
     pub(super) fn with(self, record: Record) -> Meter {
-        let Opening { reply, splitter, events, hide_usage, provider, upstream, idle, deadline } = self;
+        let Opening { reply, splitter, reading, events, written, facts } = self;
         let mut meter = Meter {
             reply,
             splitter,
+            reading,
             events: Vec::new(),
             out: VecDeque::new(),
             record,
-            hide_usage,
-            provider,
-            upstream,
-            idle,
-            deadline,
+            facts,
             seen_token: false,
             finished: false,
             state: State::Running,
         };
+        if matches!(meter.reading, Reading::Translate(_)) {
+            meter.say(written);
+        } else {
+            for event in written {
+                match providers::data(&event) {
+                    Some(json) => meter.put_right(&json),
+                    None => meter.out.push_back(event),
+                }
+            }
+        }
         for event in events {
             if meter.state == State::Running {
                 meter.event(event);
             }
         }
         meter
+    }
+}
+
+fn reading(dialect: Dialect, provider: Provider, ask: Ask<'_>) -> Reading {
+    let created = Timestamp::now().0 / 1000;
+    if let Some(translator) = Translator::new(dialect, provider, created, ask.model, ask.include_usage) {
+        return Reading::Translate(Box::new(translator));
+    }
+    Normaliser::new(provider, true).map_or(Reading::Pass, |normaliser| Reading::Normalise(Box::new(normaliser)))
+}
+
+/// Whether the stream has begun to say something. Events that were read are taken out and written.
+fn begun(
+    reading: &mut Reading,
+    provider: Provider,
+    events: &mut Vec<Bytes>,
+    written: &mut Vec<Bytes>,
+) -> Result<bool, ProviderError> {
+    let malformed = |reason: String| ProviderError::Malformed { provider, reason };
+    match reading {
+        Reading::Pass => {
+            let first = events.iter().filter_map(|event| providers::data(event)).find(|data| !data.is_empty());
+            let Some(data) = first else { return Ok(false) };
+            if data.as_ref() != b"[DONE]" {
+                let view: ChunkView<'_> =
+                    serde_json::from_slice(&data).map_err(|error| malformed(format!("its first event: {error}")))?;
+                if view.is_error() {
+                    return Err(error_in_stream(provider, &data));
+                }
+            }
+            Ok(true)
+        }
+        Reading::Normalise(normaliser) => {
+            while !events.is_empty() {
+                let event = events.remove(0);
+                match providers::data(&event) {
+                    Some(data) if data.as_ref() == b"[DONE]" => {
+                        events.insert(0, event);
+                        return Ok(true);
+                    }
+                    Some(data) => {
+                        if let Some(json) = normaliser.put_right(&data)? {
+                            written.push([b"data: ", json.as_slice(), b"\n\n"].concat().into());
+                            return Ok(true);
+                        }
+                    }
+                    None => written.push(event),
+                }
+            }
+            Ok(false)
+        }
+        Reading::Translate(translator) => {
+            while !events.is_empty() {
+                let event = events.remove(0);
+                read(translator, &event, written)?;
+                if translator.has_output() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+    }
+}
+
+/// Translates one event. Comments keep the connection open, as does Anthropic's `ping`; an error may stand
+/// without `data:`, as Google's do.
+fn read(translator: &mut Translator, event: &Bytes, written: &mut Vec<Bytes>) -> Result<(), ProviderError> {
+    let keep_alive = || Bytes::from_static(b": keep-alive\n\n");
+    match providers::data(event) {
+        Some(data) if data.is_empty() => Ok(()),
+        Some(data) => {
+            if data.len() < 64 && memchr::memmem::find(&data, b"\"ping\"").is_some() && translator.has_output() {
+                written.push(keep_alive());
+            }
+            translator.event(&data, written)
+        }
+        None => {
+            let bare = event.trim_ascii();
+            if matches!(bare.first(), Some(b'{' | b'[')) {
+                return translator.event(bare, written);
+            }
+            if bare.starts_with(b":") && translator.has_output() {
+                written.push(keep_alive());
+            }
+            Ok(())
+        }
     }
 }
 
@@ -291,14 +518,7 @@ fn has_member(json: &[u8], name: &[u8], opening: u8) -> bool {
 
 /// An error event: its status if it names one, else 502.
 fn error_in_stream(provider: Provider, data: &[u8]) -> ProviderError {
-    let mut error = providers::error_from_answer(provider, 502, None, data);
-    if let ProviderError::Status { status, detail: Some(detail), .. } = &mut error
-        && let Some(named) = detail.code.as_deref().and_then(|code| code.parse::<u16>().ok())
-        && (400..600).contains(&named)
-    {
-        *status = named;
-    }
-    error
+    providers::failure(provider, 200, &reqwest::header::HeaderMap::new(), data)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use super::TokenUsage;
 
@@ -16,9 +17,22 @@ pub struct AnswerView<'a> {
     /// Present in every real answer; a body without it is not one.
     #[serde(rename = "choices")]
     _choices: Vec<IgnoredAny>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+}
+
+impl AnswerView<'_> {
     /// Token counts, if the provider reported any.
-    #[serde(default)]
-    pub usage: Option<TokenUsage>,
+    #[must_use]
+    pub fn token_usage(&self) -> Option<TokenUsage> {
+        self.usage.and_then(|raw| serde_json::from_str(raw.get()).ok())
+    }
+
+    /// The same, as the provider wrote it.
+    #[must_use]
+    pub fn raw_usage(&self) -> Option<String> {
+        self.usage.map(|raw| raw.get().to_owned())
+    }
 }
 
 /// The parts of a stream's chunk (`chat.completion.chunk`) that are looked at.
@@ -29,9 +43,8 @@ pub struct ChunkView<'a> {
     pub model: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     choices: Vec<ChoiceView<'a>>,
-    /// Token counts, if this chunk carries them.
-    #[serde(default)]
-    pub usage: Option<TokenUsage>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
     #[serde(default)]
     error: Option<IgnoredAny>,
 }
@@ -50,11 +63,25 @@ struct DeltaView<'a> {
     content: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     reasoning_content: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    reasoning: Option<Cow<'a, str>>,
     #[serde(default)]
     tool_calls: Option<Vec<IgnoredAny>>,
 }
 
 impl ChunkView<'_> {
+    /// Token counts, if this chunk carries them.
+    #[must_use]
+    pub fn token_usage(&self) -> Option<TokenUsage> {
+        self.usage.and_then(|raw| serde_json::from_str(raw.get()).ok())
+    }
+
+    /// The same, as the provider wrote it.
+    #[must_use]
+    pub fn raw_usage(&self) -> Option<String> {
+        self.usage.map(|raw| raw.get().to_owned())
+    }
+
     /// Whether this chunk carries only usage: the one that a client gets when it asks for
     /// `stream_options.include_usage`.
     #[must_use]
@@ -69,6 +96,7 @@ impl ChunkView<'_> {
         self.choices.iter().filter_map(|choice| choice.delta.as_ref()).any(|delta| {
             says(&delta.content)
                 || says(&delta.reasoning_content)
+                || says(&delta.reasoning)
                 || delta.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
         })
     }

@@ -9,6 +9,8 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::text::Text;
+
 /// The body of `POST /v1/chat/completions`, as far as it is looked at. Everything else stays in
 /// the bytes, untouched.
 #[derive(Debug)]
@@ -58,6 +60,14 @@ pub enum RequestError {
         reason: String,
         /// The field, where the parser knows it.
         param: Option<&'static str>,
+    },
+    /// One of its fields is not as it must be.
+    #[error("`{param}`: {reason}")]
+    Field {
+        /// The field, as in `messages[0].role`.
+        param: String,
+        /// What is wrong with it.
+        reason: String,
     },
 }
 
@@ -118,7 +128,7 @@ impl<'a> ChatRequest<'a> {
         })?;
         let model = match wire.model {
             None => Cow::Borrowed(""),
-            Some(raw) => serde_json::from_str::<Option<BorrowedStr<'a>>>(raw.get())
+            Some(raw) => serde_json::from_str::<Option<Text<'a>>>(raw.get())
                 .map_err(|_| malformed("`model` must be a string".to_owned(), Some("model")))?
                 .map_or(Cow::Borrowed(""), |text| text.0),
         };
@@ -139,6 +149,12 @@ impl<'a> ChatRequest<'a> {
             model_span: wire.model.map(|raw| span_in(body, raw.get())),
             stream_options_span: wire.stream_options.map(|raw| span_in(body, raw.get())),
         })
+    }
+
+    /// The bytes that it was read from.
+    #[must_use]
+    pub fn body(&self) -> &'a str {
+        self.body
     }
 
     /// The body with another model and, for streams, the usage chunk asked for or not; every other
@@ -207,29 +223,6 @@ fn member_around(body: &str, value: &Range<usize>) -> Range<usize> {
     }
     let before = body[..open].trim_end();
     if before.ends_with(',') { before.len() - 1..value.end } else { open..value.end }
-}
-
-/// A string that is borrowed where it holds no escapes.
-struct BorrowedStr<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for BorrowedStr<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = BorrowedStr<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(BorrowedStr(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(BorrowedStr(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
@@ -357,7 +350,9 @@ mod tests {
             (r#"{"messages":[]} x"#, None),
         ];
         for (body, field) in cases {
-            let RequestError::Malformed { param, .. } = ChatRequest::parse(body.as_bytes()).unwrap_err();
+            let RequestError::Malformed { param, .. } = ChatRequest::parse(body.as_bytes()).unwrap_err() else {
+                panic!("{body}")
+            };
             assert_eq!(param, field, "{body}");
         }
         assert!(ChatRequest::parse(b"{\"messages\":[\"\xff\"]}").is_err());

@@ -2,18 +2,27 @@
 //!
 //! Enters: bytes. Leaves: views that borrow from those bytes, and edits of them in place.
 //! Never performs I/O, never decides anything, never re-serialises what it does not change.
-//! Read `chat.rs` first.
+//! Read `chat.rs` first: requests as they pass through; then `conversation/`: requests read in full, and
+//! `completion.rs`: answers written here, for the dialects that are translated.
 
 mod answer;
 mod chat;
+pub mod completion;
+pub mod conversation;
 mod error;
+mod members;
+mod reasoning;
 mod request_id;
+mod text;
 mod timestamp;
 mod usage;
 
 pub use answer::{AnswerView, ChunkView};
 pub use chat::{ChatRequest, Content, Message, RequestError, UsageChunk};
+pub use conversation::Conversation;
 pub use error::{ErrorBody, ErrorEnvelope};
+pub use members::Members;
+pub use reasoning::{ANTHROPIC, GEMINI, ReasoningDetail};
 pub use request_id::RequestId;
 pub use timestamp::{Timestamp, TimestampError};
-pub use usage::{TokenUsage, UsageSource};
+pub use usage::{Count, TokenBuckets, TokenUsage, UsageSource};

@@ -19,10 +19,48 @@ pub struct TokenUsage {
     pub cached_input_tokens: Option<u64>,
     /// Those of them that the provider wrote to its prompt cache.
     pub cache_write_tokens: Option<u64>,
+    /// Those of the written ones that are kept for an hour instead of some minutes: they cost more.
+    pub cache_write_1h_tokens: Option<u64>,
     /// All output tokens.
     pub output_tokens: Option<u64>,
     /// Those of them that were spent on reasoning.
     pub reasoning_tokens: Option<u64>,
+}
+
+/// The same tokens in kinds that do not overlap, as they are billed. Providers' own figures are read into
+/// these first, because some include one kind in another and some do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TokenBuckets {
+    /// Input that no cache served or kept.
+    pub uncached_input: Option<u64>,
+    /// Input read from the provider's prompt cache.
+    pub cache_read: Option<u64>,
+    /// Input written to it, for some minutes.
+    pub cache_write_5m: Option<u64>,
+    /// Input written to it, for an hour.
+    pub cache_write_1h: Option<u64>,
+    /// Output that is no reasoning.
+    pub output: Option<u64>,
+    /// Reasoning.
+    pub reasoning: Option<u64>,
+}
+
+impl TokenBuckets {
+    /// The inclusive figures. A part that is unknown adds nothing; a sum without its main part is unknown.
+    #[must_use]
+    pub fn inclusive(&self) -> TokenUsage {
+        let count = |count: Option<u64>| count.filter(|count| *count <= MOST_TOKENS);
+        let sum = |parts: &[Option<u64>]| parts.iter().copied().flatten().reduce(u64::saturating_add);
+        let write = count(sum(&[self.cache_write_5m, self.cache_write_1h]));
+        TokenUsage {
+            input_tokens: count(self.uncached_input.and_then(|main| sum(&[Some(main), self.cache_read, write]))),
+            cached_input_tokens: count(self.cache_read),
+            cache_write_tokens: write,
+            cache_write_1h_tokens: count(self.cache_write_1h),
+            output_tokens: count(self.output.and_then(|main| sum(&[Some(main), self.reasoning]))),
+            reasoning_tokens: count(self.reasoning),
+        }
+    }
 }
 
 /// Where a row's token counts come from.
@@ -30,6 +68,8 @@ pub struct TokenUsage {
 pub enum UsageSource {
     /// The provider said so.
     Reported,
+    /// The provider did not say; they were counted here with a tokenizer that may not be its own.
+    Estimated,
     /// Nobody said; the counts are `NULL`.
     #[default]
     Absent,
@@ -42,6 +82,7 @@ impl UsageSource {
         match self {
             UsageSource::Absent => 0,
             UsageSource::Reported => 1,
+            UsageSource::Estimated => 2,
         }
     }
 
@@ -51,6 +92,7 @@ impl UsageSource {
         match number {
             0 => Some(UsageSource::Absent),
             1 => Some(UsageSource::Reported),
+            2 => Some(UsageSource::Estimated),
             _ => None,
         }
     }
@@ -60,12 +102,32 @@ impl UsageSource {
     pub const fn as_str(self) -> &'static str {
         match self {
             UsageSource::Reported => "reported",
+            UsageSource::Estimated => "estimated",
             UsageSource::Absent => "absent",
         }
     }
 }
 
 impl TokenUsage {
+    /// The same tokens in kinds that do not overlap.
+    #[must_use]
+    pub fn buckets(&self) -> TokenBuckets {
+        let read = self.cached_input_tokens;
+        let write = self.cache_write_tokens;
+        let hour = self.cache_write_1h_tokens;
+        let without = |whole: Option<u64>, parts: [Option<u64>; 2]| {
+            whole.map(|whole| parts.iter().flatten().fold(whole, |rest, part| rest.saturating_sub(*part)))
+        };
+        TokenBuckets {
+            uncached_input: without(self.input_tokens, [read, write]),
+            cache_read: read,
+            cache_write_5m: without(write, [hour, None]),
+            cache_write_1h: hour,
+            output: without(self.output_tokens, [self.reasoning_tokens, None]),
+            reasoning: self.reasoning_tokens,
+        }
+    }
+
     /// Whether anything was reported at all.
     #[must_use]
     pub fn source(&self) -> UsageSource {
@@ -77,10 +139,15 @@ impl TokenUsage {
     }
 }
 
-/// `usage` as OpenAI's API and its followers write it.
+/// `usage` as OpenAI's API and its relatives write it: input includes what was cached, output includes
+/// reasoning. `prompt_cache_hit_tokens` is `DeepSeek`'s name for the cached ones, `num_cached_tokens` an older
+/// one of Mistral's, and Perplexity has `reasoning_tokens` at the top.
 ///
-/// Source: the "chat completion object" of OpenAI's API reference (read 2026-11-23);
-/// `prompt_cache_hit_tokens` is DeepSeek's name for the cached ones.
+/// xAI counts reasoning on top of the completion: its total says so (`total = prompt + completion + reasoning`),
+/// and that is what is gone by.
+///
+/// Sources: "The chat completion object" of OpenAI's API reference and the usage objects of the providers named
+/// in `docs/providers.md` (read 2026-11-25).
 impl<'de> Deserialize<'de> for TokenUsage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize, Default)]
@@ -88,9 +155,12 @@ impl<'de> Deserialize<'de> for TokenUsage {
         struct Wire {
             prompt_tokens: Count,
             completion_tokens: Count,
+            total_tokens: Count,
             prompt_cache_hit_tokens: Count,
-            prompt_tokens_details: Option<InputDetails>,
-            completion_tokens_details: Option<OutputDetails>,
+            num_cached_tokens: Count,
+            reasoning_tokens: Count,
+            prompt_tokens_details: Lenient<InputDetails>,
+            completion_tokens_details: Lenient<OutputDetails>,
         }
         #[derive(Deserialize, Default)]
         #[serde(default)]
@@ -104,21 +174,51 @@ impl<'de> Deserialize<'de> for TokenUsage {
             reasoning_tokens: Count,
         }
         let wire = Wire::deserialize(deserializer)?;
-        let input = wire.prompt_tokens_details.unwrap_or_default();
-        let output = wire.completion_tokens_details.unwrap_or_default();
+        let input = wire.prompt_tokens_details.0;
+        let reasoning = wire.completion_tokens_details.0.reasoning_tokens.0.or(wire.reasoning_tokens.0);
+        let on_top = match (wire.prompt_tokens.0, wire.completion_tokens.0, wire.total_tokens.0, reasoning) {
+            (Some(prompt), Some(completion), Some(total), Some(reasoning)) => {
+                reasoning > 0 && total == prompt + completion + reasoning
+            }
+            _ => false,
+        };
+        let output = match (wire.completion_tokens.0, reasoning) {
+            (Some(completion), Some(reasoning)) if on_top => Some(completion + reasoning),
+            (completion, _) => completion,
+        };
         Ok(TokenUsage {
             input_tokens: wire.prompt_tokens.0,
-            cached_input_tokens: input.cached_tokens.0.or(wire.prompt_cache_hit_tokens.0),
+            cached_input_tokens: input.cached_tokens.0.or(wire.prompt_cache_hit_tokens.0).or(wire.num_cached_tokens.0),
             cache_write_tokens: input.cache_write_tokens.0,
-            output_tokens: wire.completion_tokens.0,
-            reasoning_tokens: output.reasoning_tokens.0,
+            cache_write_1h_tokens: None,
+            output_tokens: output,
+            reasoning_tokens: reasoning,
         })
     }
 }
 
-/// A count that may be anything: what is no whole number in range is not reported.
+/// A part that may be `null` or anything else: then it says nothing.
 #[derive(Default)]
-struct Count(Option<u64>);
+struct Lenient<T>(T);
+
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Any<T> {
+            Told(T),
+            Other(IgnoredAny),
+        }
+        Ok(Lenient(match Any::deserialize(deserializer)? {
+            Any::Told(part) => part,
+            Any::Other(_) => T::default(),
+        }))
+    }
+}
+
+/// A count that may be anything: what is no whole number in range is not reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Count(pub Option<u64>);
 
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -153,6 +253,39 @@ mod tests {
         assert_eq!(usage.output_tokens, Some(20));
         assert_eq!(usage.reasoning_tokens, Some(8));
         assert_eq!(usage.source(), UsageSource::Reported);
+    }
+
+    #[test]
+    fn each_relative_says_it_in_its_own_way() {
+        let read = |text: &str| serde_json::from_str::<TokenUsage>(text).unwrap();
+        let xai = read(
+            r#"{"prompt_tokens":100,"completion_tokens":20,"total_tokens":150,
+                "completion_tokens_details":{"reasoning_tokens":30}}"#,
+        );
+        assert_eq!((xai.output_tokens, xai.reasoning_tokens), (Some(50), Some(30)));
+        let deepseek = read(
+            r#"{"prompt_tokens":10,"completion_tokens":2,"prompt_cache_hit_tokens":6,"prompt_tokens_details":null}"#,
+        );
+        assert_eq!((deepseek.input_tokens, deepseek.cached_input_tokens), (Some(10), Some(6)));
+        let strange = read(r#"{"prompt_tokens":10,"completion_tokens":2,"prompt_tokens_details":"none"}"#);
+        assert_eq!(strange.input_tokens, Some(10));
+    }
+
+    #[test]
+    fn buckets_and_inclusive_figures_say_the_same() {
+        let buckets = TokenBuckets {
+            uncached_input: Some(10),
+            cache_read: Some(20),
+            cache_write_5m: Some(3),
+            cache_write_1h: Some(4),
+            output: Some(5),
+            reasoning: Some(6),
+        };
+        let usage = buckets.inclusive();
+        assert_eq!((usage.input_tokens, usage.cache_write_tokens, usage.output_tokens), (Some(37), Some(7), Some(11)));
+        assert_eq!(usage.buckets(), buckets);
+        let unknown = TokenBuckets { cache_read: Some(1), ..TokenBuckets::default() };
+        assert_eq!(unknown.inclusive().input_tokens, None, "a sum without its main part is unknown");
     }
 
     #[test]

@@ -67,10 +67,22 @@ impl Client {
     ///
     /// # Errors
     /// No connection, or it broke.
-    pub async fn chat(&self, target: &Target, body: Bytes) -> Result<Reply, ProviderError> {
+    pub async fn chat(&self, target: &Target, model: &str, stream: bool, body: Bytes) -> Result<Reply, ProviderError> {
         let upstream = &target.upstream;
         let kind = (upstream.timeouts.connect, upstream.endpoint.is_local());
-        self.post(kind, upstream.provider, target.url.clone(), target.headers.clone(), body).await
+        self.post(kind, upstream.provider, target.url(model, stream), target.headers.clone(), body).await
+    }
+
+    /// Asks a target for the list of its models: one page of it.
+    ///
+    /// # Errors
+    /// No connection, or it broke.
+    pub async fn models(&self, target: &Target, url: Url) -> Result<Reply, ProviderError> {
+        let upstream = &target.upstream;
+        let kind = (upstream.timeouts.connect, upstream.endpoint.is_local());
+        let mut request = reqwest::Request::new(Method::GET, url);
+        *request.headers_mut() = target.headers.clone();
+        self.send(kind, upstream.provider, request).await
     }
 
     /// Sends any JSON body.
@@ -85,13 +97,22 @@ impl Client {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Reply, ProviderError> {
+        let mut request = reqwest::Request::new(Method::POST, url);
+        *request.headers_mut() = headers;
+        *request.body_mut() = Some(body.into());
+        self.send(kind, provider, request).await
+    }
+
+    async fn send(
+        &self,
+        kind: (Duration, bool),
+        provider: Provider,
+        request: reqwest::Request,
+    ) -> Result<Reply, ProviderError> {
         let pool = self.pools.get(&kind).or_else(|| self.pools.values().next());
         let Some(pool) = pool else {
             return Err(ProviderError::Unreachable { provider, reason: "no connection pool".to_owned() });
         };
-        let mut request = reqwest::Request::new(Method::POST, url);
-        *request.headers_mut() = headers;
-        *request.body_mut() = Some(body.into());
         let response = pool.execute(request).await.map_err(|error| unreachable(provider, error, kind.0))?;
         Ok(Reply { status: response.status(), headers: response.headers().clone(), provider, response })
     }

@@ -35,8 +35,8 @@ pub enum ProviderError {
         message: String,
         /// Its own `type`, `code` and `param`, where it speaks OpenAI's dialect.
         detail: Option<Box<ErrorBody>>,
-        /// What its `retry-after` header said.
-        retry_after: Option<String>,
+        /// How long it wants to be left alone.
+        retry_after: Option<Duration>,
     },
     /// An answer that is none.
     #[error("{provider} sent an answer that cannot be read: {reason}")]
@@ -45,6 +45,17 @@ pub enum ProviderError {
         provider: Provider,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The dialect cannot be asked for something, or the request is at fault.
+    #[error(transparent)]
+    Encode(#[from] super::EncodeError),
+    /// A picture cannot be fetched for a dialect that takes no addresses.
+    #[error("`{param}`: {source}")]
+    Picture {
+        /// The field.
+        param: String,
+        /// Why.
+        source: super::PictureError,
     },
     /// The request names no model, and the upstream has none of its own.
     #[error(
@@ -74,7 +85,10 @@ impl ProviderError {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
-            ProviderError::NoModel { .. } | ProviderError::Status { status: 400 | 413 | 422, .. } => Verdict::Client,
+            ProviderError::NoModel { .. }
+            | ProviderError::Encode(_)
+            | ProviderError::Picture { .. }
+            | ProviderError::Status { status: 400 | 413 | 422, .. } => Verdict::Client,
             ProviderError::Status { status: 401..=404, .. } => Verdict::Operator,
             _ => Verdict::Upstream,
         }
@@ -102,6 +116,9 @@ impl ProviderError {
             ProviderError::Timeout { .. } => "upstream_timeout",
             ProviderError::Malformed { .. } => "upstream_malformed",
             ProviderError::NoModel { .. } => "no_model",
+            ProviderError::Encode(super::EncodeError::Invalid { .. }) => "invalid_request",
+            ProviderError::Encode(super::EncodeError::Inexpressible { .. }) => "unsupported_parameter",
+            ProviderError::Picture { .. } => "invalid_image",
             ProviderError::Status { status, .. } => match status {
                 400 | 413 | 422 => "upstream_rejected",
                 401 | 403 => "upstream_auth",

@@ -1,8 +1,9 @@
 //! An upstream prepared for calls: everything that does not change from one request to the next.
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 
-use crate::catalog::{Catalog, Price};
+use super::Dialect;
+use crate::catalog::{Catalog, Price, Provider};
 use crate::config::{Secret, Upstream};
 
 /// A callable upstream.
@@ -10,12 +11,14 @@ use crate::config::{Secret, Upstream};
 pub struct Target {
     /// Its configuration.
     pub upstream: Upstream,
-    /// Where chat completions are asked for.
-    pub url: reqwest::Url,
+    /// What it speaks.
+    pub dialect: Dialect,
     /// The headers of every call, the key among them.
     pub headers: HeaderMap,
     /// What its tokens cost.
     pub pricing: Pricing,
+    /// The root of its API.
+    root: reqwest::Url,
 }
 
 /// Where an upstream's price comes from.
@@ -35,9 +38,9 @@ impl Target {
     /// # Errors
     /// Its key cannot stand in a header, or its address is no URL.
     pub fn new(upstream: Upstream, catalog: &Catalog) -> Result<Self, String> {
-        let url =
-            upstream.endpoint.chat_completions().parse().map_err(|error| format!("{}: {error}", upstream.name))?;
-        let mut headers = base_headers(upstream.api_key.as_ref())
+        let root = upstream.endpoint.root().parse().map_err(|error| format!("{}: {error}", upstream.name))?;
+        let dialect = Dialect::of(&upstream);
+        let mut headers = headers(&upstream, dialect)
             .ok_or_else(|| format!("{}: its key has characters that cannot stand in a header", upstream.name))?;
         for (name, value) in &upstream.headers {
             headers.insert(name, value.clone());
@@ -49,7 +52,95 @@ impl Target {
                 catalog.find(upstream.provider, model).map_or(Pricing::Unknown, |facts| Pricing::Fixed(facts.price))
             }
         };
-        Ok(Target { upstream, url, headers, pricing })
+        Ok(Target { upstream, dialect, headers, pricing, root })
+    }
+
+    /// Where an answer of a model is asked for.
+    #[must_use]
+    pub fn url(&self, model: &str, stream: bool) -> reqwest::Url {
+        match (self.dialect, self.upstream.provider) {
+            (Dialect::Anthropic, _) => self.below(&["messages"]),
+            (Dialect::Cohere | Dialect::CohereV1, _) => self.below(&["chat"]),
+            (Dialect::Gemini, _) => {
+                let model = model.strip_prefix("models/").unwrap_or(model);
+                let operation = if stream { "streamGenerateContent" } else { "generateContent" };
+                // A segment is escaped, so that no name of a model leads elsewhere.
+                let mut url = self.below(&["models", &format!("{model}:{operation}")]);
+                if stream {
+                    url.set_query(Some("alt=sse"));
+                }
+                url
+            }
+            (Dialect::Openai, Provider::AzureOpenai) => self.azure(model),
+            (Dialect::Openai, _) => self.below(&["chat", "completions"]),
+        }
+    }
+
+    /// Where its models are listed; a cursor is added by the caller.
+    #[must_use]
+    pub fn models_url(&self) -> reqwest::Url {
+        let provider = self.upstream.provider;
+        let mut url = match provider {
+            Provider::Cohere => {
+                let mut url = self.root.clone();
+                url.set_path(&self.root.path().replacen("/v2", "/v1", 1));
+                below(url, &["models"])
+            }
+            Provider::Ollama => {
+                let mut url = self.root.clone();
+                url.set_path(self.root.path().trim_end_matches('/').trim_end_matches("/v1"));
+                below(url, &["api", "tags"])
+            }
+            Provider::AzureOpenai if self.upstream.azure_version().is_some() => {
+                let mut url = self.root.clone();
+                url.set_path("/openai/models");
+                url
+            }
+            _ => self.below(&["models"]),
+        };
+        match provider {
+            Provider::AzureOpenai => self.dated(&mut url),
+            Provider::Anthropic => {
+                url.query_pairs_mut().append_pair("limit", "1000");
+            }
+            Provider::Gemini => {
+                url.query_pairs_mut().append_pair("pageSize", "1000");
+            }
+            Provider::Cohere => {
+                url.query_pairs_mut().append_pair("page_size", "1000").append_pair("endpoint", "chat");
+            }
+            _ => {}
+        }
+        url
+    }
+
+    fn below(&self, segments: &[&str]) -> reqwest::Url {
+        below(self.root.clone(), segments)
+    }
+
+    /// Azure's four kinds of base URL: a resource, one with `/openai`, a whole deployment, and the newer `/openai/v1`
+    /// that names no version. `services.ai.azure.com/models` is the fifth.
+    fn azure(&self, model: &str) -> reqwest::Url {
+        if self.upstream.azure_version().is_none() {
+            return self.below(&["chat", "completions"]);
+        }
+        let path = self.root.path().trim_end_matches('/').to_owned();
+        let deployment = self.upstream.deployment.as_deref().unwrap_or(model);
+        let mut url = if path.contains("/deployments/") || path.ends_with("/models") {
+            self.below(&["chat", "completions"])
+        } else if path.ends_with("/openai") {
+            self.below(&["deployments", deployment, "chat", "completions"])
+        } else {
+            self.below(&["openai", "deployments", deployment, "chat", "completions"])
+        };
+        self.dated(&mut url);
+        url
+    }
+
+    fn dated(&self, url: &mut reqwest::Url) {
+        if let Some(version) = self.upstream.azure_version() {
+            url.query_pairs_mut().append_pair("api-version", version);
+        }
     }
 
     /// What its tokens cost for a model.
@@ -63,12 +154,70 @@ impl Target {
     }
 }
 
+fn below(mut url: reqwest::Url, segments: &[&str]) -> reqwest::Url {
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
+
+/// The headers of an upstream's calls; `None` if its key cannot stand in one.
+fn headers(upstream: &Upstream, dialect: Dialect) -> Option<HeaderMap> {
+    let key = upstream.api_key.as_ref();
+    let secret = |text: &str| {
+        let mut value = HeaderValue::try_from(text).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    };
+    match (dialect, upstream.provider, key) {
+        // A token of an account instead of a key.
+        (Dialect::Anthropic, _, Some(key)) if key.expose().starts_with("sk-ant-oat") => {
+            let mut headers = base_headers(Some(key))?;
+            headers.insert("anthropic-version", version(upstream)?);
+            headers.insert("anthropic-beta", HeaderValue::from_static("oauth-2025-04-20"));
+            Some(headers)
+        }
+        (Dialect::Anthropic, _, key) => {
+            let mut headers = base_headers(None)?;
+            headers.insert("anthropic-version", version(upstream)?);
+            if let Some(key) = key {
+                headers.insert("x-api-key", secret(key.expose())?);
+            }
+            Some(headers)
+        }
+        (Dialect::Gemini, _, Some(key)) => {
+            let mut headers = base_headers(None)?;
+            headers.insert("x-goog-api-key", secret(key.expose())?);
+            Some(headers)
+        }
+        // A token of Entra is a JWT; a key is not.
+        (_, Provider::AzureOpenai, Some(key)) if !key.expose().starts_with("eyJ") => {
+            let mut headers = base_headers(None)?;
+            headers.insert("api-key", secret(key.expose())?);
+            Some(headers)
+        }
+        (Dialect::CohereV1, _, key) => {
+            let mut headers = base_headers(key)?;
+            // Written so in its reference: without it, a stream is lines of JSON.
+            headers.insert("accepts", HeaderValue::from_static("text/event-stream"));
+            Some(headers)
+        }
+        (_, _, key) => base_headers(key),
+    }
+}
+
+fn version(upstream: &Upstream) -> Option<HeaderValue> {
+    HeaderValue::try_from(upstream.api_version.as_deref().unwrap_or("2023-06-01")).ok()
+}
+
 /// The headers that every JSON call has; `None` if the key cannot stand in one.
 #[must_use]
 pub fn base_headers(api_key: Option<&Secret>) -> Option<HeaderMap> {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    // An answer that comes compressed all the same is read; none is asked for, as streams gain nothing by it.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("xrouter/", env!("CARGO_PKG_VERSION"))));
     if let Some(key) = api_key {
         let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose())).ok()?;

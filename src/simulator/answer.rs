@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::turn::{Asked, Tool};
+
 /// Sentences that answers are made of.
 const SENTENCES: [&str; 8] = [
     "Here is a short answer to your question.",
@@ -14,44 +16,31 @@ const SENTENCES: [&str; 8] = [
     "这里再补充一点：先确认前提，再得出结论。",
 ];
 
-/// What the model does in its turn.
-pub(super) enum Turn {
-    /// It says something.
-    Text(String),
-    /// It calls a function: name and arguments.
-    Call(String, String),
-}
-
-/// The model's turn for a request.
-pub(super) fn turn(request: &Value) -> Turn {
-    let messages = request["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let last_role = messages.last().and_then(|message| message["role"].as_str()).unwrap_or_default();
-    let tool = request["tools"].as_array().and_then(|tools| tools.first());
-    if let Some(tool) = tool.filter(|_| last_role == "user" && request["tool_choice"] != "none") {
-        let function = &tool["function"];
-        let arguments = sample(&function["parameters"]).to_string();
-        return Turn::Call(function["name"].as_str().unwrap_or("unnamed").to_owned(), arguments);
+/// What the model says in its turn: its text, and the tools that it calls with their arguments.
+pub(super) fn turn(asked: &Asked) -> (String, Vec<(String, String)>) {
+    if asked.may_call && !asked.after_tool && !asked.tools.is_empty() {
+        let both = asked.parallel && asked.named.is_none() && asked.question.contains("both");
+        let meant = |tool: &&Tool| asked.named.as_ref().is_none_or(|name| *name == tool.name);
+        let called = asked.tools.iter().filter(meant).take(if both { 2 } else { 1 });
+        let calls = called.map(|tool| (tool.name.clone(), sample(&tool.schema).to_string())).collect();
+        return (String::new(), calls);
     }
-    let format = &request["response_format"];
-    match format["type"].as_str() {
-        Some("json_schema") => return Turn::Text(sample(&format["json_schema"]["schema"]).to_string()),
-        Some("json_object") => return Turn::Text(json!({ "answer": "yes" }).to_string()),
-        _ => {}
+    if let Some(schema) = &asked.schema {
+        return (sample(schema).to_string(), Vec::new());
+    }
+    if asked.json {
+        return (json!({ "answer": "yes" }).to_string(), Vec::new());
     }
     // The longer the question, the longer the answer: two to sixteen sentences.
-    let asked = count_tokens(&text_of(messages.last()));
-    let sentences = usize::try_from((2 + asked / 12).min(16)).unwrap_or(2);
-    Turn::Text((0..sentences).map(|at| SENTENCES[at % SENTENCES.len()]).collect::<Vec<_>>().join(" "))
+    let words = count_tokens(&asked.question);
+    let sentences = usize::try_from((2 + words / 12).min(16)).unwrap_or(2);
+    ((0..sentences).map(|at| SENTENCES[at % SENTENCES.len()]).collect::<Vec<_>>().join(" "), Vec::new())
 }
 
-fn text_of(message: Option<&Value>) -> String {
-    match message.map(|message| &message["content"]) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(parts)) => {
-            parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join(" ")
-        }
-        _ => String::new(),
-    }
+/// What the model thinks before it speaks.
+pub(super) fn thought(asked: &Asked) -> String {
+    let question: String = asked.question.chars().take(40).collect();
+    format!("The user asks: {question} I weigh it, then I answer.")
 }
 
 /// A value that a JSON Schema allows.
@@ -68,6 +57,12 @@ fn sample(schema: &Value) -> Value {
         Some("integer" | "number") => json!(7),
         Some("boolean") => json!(true),
         Some("null") => Value::Null,
+        Some("string") => json!("sample"),
+        _ if schema["properties"].is_object() => {
+            let members = schema["properties"].as_object().into_iter().flatten();
+            Value::Object(members.map(|(name, schema)| (name.clone(), sample(schema))).collect())
+        }
+        _ if schema.is_null() => json!({}),
         _ => json!("sample"),
     }
 }
@@ -79,12 +74,11 @@ pub(super) fn count_tokens(text: &str) -> u64 {
     wide + narrow.div_ceil(4)
 }
 
-/// The input tokens of a request: its texts, and a few per message.
-pub(super) fn input_tokens(request: &Value) -> u64 {
-    let messages = request["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let texts: u64 = messages.iter().map(|message| 4 + count_tokens(&text_of(Some(message)))).sum();
-    let tools = if request["tools"].is_array() { count_tokens(&request["tools"].to_string()) } else { 0 };
-    3 + texts + tools
+/// The input tokens of a request: its texts, its tools, and a few per message.
+pub(super) fn input_tokens(asked: &Asked) -> u64 {
+    let texts: u64 = asked.texts.iter().map(|text| count_tokens(text)).sum();
+    let tools = asked.tools.iter().map(|tool| 8 + count_tokens(&tool.schema.to_string())).sum::<u64>();
+    3 + 4 * asked.turns as u64 + texts + tools
 }
 
 /// A text in pieces as a model streams them: words with the blank before them.

@@ -3,31 +3,43 @@
 //!
 //! Enters: chat requests over a real socket, which are refused where the real API would refuse them.
 //! Leaves: answers, streams and faults, and an exact count of what was sent. Calls nobody.
-//! Read [`Simulator`] first, then `chat.rs`.
+//! Read [`Simulator`] first, then `http.rs`; each dialect has a file that
+//! checks, understands and answers, written from the provider's reference and not from the translation under test.
 
 mod answer;
+mod anthropic;
 mod chat;
+mod cohere;
+mod cohere_v1;
+mod family;
+mod gemini;
+mod http;
 mod prompts;
 mod reply;
+mod turn;
+mod voice;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use poem::{EndpointExt, Route, get, post};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::catalog::Provider;
 use crate::server::serve;
 
 pub use prompts::{Prompt, prompts};
 pub use reply::Reply;
+pub use voice::Voice;
 
 /// How a simulated upstream behaves.
 #[derive(Debug, Clone)]
 pub struct Profile {
+    /// The dialect that it speaks.
+    pub voice: Voice,
     /// The model that it says it is, whatever is asked for; empty echoes the request's.
     pub model: String,
     /// The bearer key that it wants, if any.
@@ -43,6 +55,7 @@ pub struct Profile {
 impl Default for Profile {
     fn default() -> Self {
         Profile {
+            voice: Voice::Of(Provider::OpenaiCompatible),
             model: "simulated".to_owned(),
             api_key: None,
             first_token: Duration::ZERO,
@@ -57,6 +70,10 @@ impl Default for Profile {
 pub struct Counts {
     /// Requests that came in.
     pub requests: u64,
+    /// Requests that the real API would have refused.
+    pub refused: u64,
+    /// Lists of models that were asked for.
+    pub lists: u64,
     /// Answers that were complete.
     pub answered: u64,
     /// Streams that the caller closed before their end.
@@ -95,6 +112,8 @@ struct Shared {
 pub struct Last {
     /// The request's body.
     pub request: Vec<u8>,
+    /// The request's path, with its query.
+    pub path: String,
     /// The request's headers.
     pub headers: Vec<(String, String)>,
     /// Everything that was sent back.
@@ -107,7 +126,15 @@ impl Simulator {
     /// # Errors
     /// No port is free.
     pub async fn start(profile: Profile) -> std::io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::start_on(profile, 0).await
+    }
+
+    /// Starts an upstream on this port of the loopback address.
+    ///
+    /// # Errors
+    /// The port is taken.
+    pub async fn start_on(profile: Profile, port: u16) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             profile,
@@ -117,18 +144,20 @@ impl Simulator {
             last: Mutex::default(),
         });
         let stop = CancellationToken::new();
-        let routes = Route::new()
-            .at("/v1/chat/completions", post(chat::complete))
-            .at("/v1/models", get(chat::models))
-            .data(shared.clone());
-        tokio::spawn(serve(listener, routes, stop.clone(), Duration::ZERO));
+        tokio::spawn(serve(listener, http::routes(shared.clone()), stop.clone(), Duration::ZERO));
         Ok(Simulator { address, shared, stop })
+    }
+
+    /// Its address, without a path.
+    #[must_use]
+    pub fn address_url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// The base URL to configure.
     #[must_use]
     pub fn base_url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("http://{}{}", self.address, self.shared.profile.voice.prefix())
     }
 
     /// The next request that has no earlier reply waiting gets this one.

@@ -7,6 +7,8 @@ pub enum Reply {
     Answer,
     /// A proper answer with this text.
     Text(String),
+    /// The prompt is blocked, as the dialect says so.
+    Blocked,
     /// A proper answer that reports no usage.
     WithoutUsage,
     /// An error status with this body, and a `retry-after` header.
@@ -18,10 +20,24 @@ pub enum Reply {
         /// The header's value.
         retry_after: Option<String>,
     },
+    /// An error in the dialect's own shape.
+    Refuse {
+        /// The status.
+        status: u16,
+        /// The message.
+        message: String,
+    },
     /// Nothing, ever.
     Silence,
     /// These bytes, as they are, with status 200 and this type.
     Raw {
+        /// The `content-type`.
+        content_type: String,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// These bytes, which are gzip, with status 200 and this type.
+    Gzip {
         /// The `content-type`.
         content_type: String,
         /// The body.

@@ -12,7 +12,7 @@ use super::{Store, StoreError};
 const PAGE_ROWS: u32 = 1_000;
 
 /// The columns of the row export, in order. New ones are only ever added at the end.
-pub const CSV_COLUMNS: [&str; 33] = [
+pub const CSV_COLUMNS: [&str; 34] = [
     "request_id",
     "time",
     "session",
@@ -46,6 +46,7 @@ pub const CSV_COLUMNS: [&str; 33] = [
     "reason",
     "classifier_input_tokens",
     "classifier_output_tokens",
+    "usage_raw",
 ];
 
 /// The figures' columns of a grouped export; the groups' keys stand before them.
@@ -145,6 +146,7 @@ fn record(row: &HistoryRow) -> Vec<String> {
         text(row.reason.as_deref()),
         figure(row.classifier_input_tokens),
         figure(row.classifier_output_tokens),
+        text(row.usage_raw.as_deref()),
     ]
 }
 

@@ -55,7 +55,7 @@ pub struct HistoryRow {
     pub output_tokens: Option<i64>,
     /// Those of them spent on reasoning.
     pub reasoning_tokens: Option<i64>,
-    /// `reported` by the provider, or `absent`.
+    /// `reported` by the provider, `estimated` here with a tokenizer, or `absent`.
     pub usage_source: String,
     /// What it cost, in US dollars.
     pub cost_usd: Option<f64>,
@@ -79,6 +79,8 @@ pub struct HistoryRow {
     pub classifier_input_tokens: Option<i64>,
     /// Output tokens of the classifier's own call.
     pub classifier_output_tokens: Option<i64>,
+    /// The provider's own usage object, as JSON text, as it wrote it.
+    pub usage_raw: Option<String>,
     /// The row's number in the file.
     #[oai(skip)]
     pub id: i64,
@@ -101,7 +103,7 @@ const SELECT: &str = "select r.id, request_id, created_at_ms, session,
     input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, usage_source,
     cost_nanos, frontier_cost_nanos, classify_us, first_token_us, duration_us,
     (select name from names where id = response_model_id) as response_model, local, confidence, reason,
-    classifier_input_tokens, classifier_output_tokens from requests r where true";
+    classifier_input_tokens, classifier_output_tokens, usage_raw from requests r where true";
 
 impl Store {
     /// The newest requests, newest first: at most `limit`, older than the row numbered `before`.
@@ -181,6 +183,7 @@ fn read(row: &SqliteRow) -> Result<HistoryRow, sqlx::Error> {
         reason: row.try_get("reason")?,
         classifier_input_tokens: row.try_get("classifier_input_tokens")?,
         classifier_output_tokens: row.try_get("classifier_output_tokens")?,
+        usage_raw: row.try_get("usage_raw")?,
         cost,
         frontier_cost,
     })

@@ -9,8 +9,10 @@ use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, SqlStr, SqliteConnection, SqlitePool};
 
 /// The files of `migrations/`, oldest first. Landed ones are never edited.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(20_261_123_000_000, "history", include_str!("../../migrations/20261123000000_history.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (20_261_123_000_000, "history", include_str!("../../migrations/20261123000000_history.sql")),
+    (20_261_125_000_000, "usage_raw", include_str!("../../migrations/20261125000000_usage_raw.sql")),
+];
 
 /// A history file that cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -50,6 +50,8 @@ pub struct Row {
     pub usage: TokenUsage,
     /// Where the tokens come from.
     pub usage_source: UsageSource,
+    /// The provider's own usage object, as it wrote it.
+    pub usage_raw: Option<String>,
     /// What it cost.
     pub cost: Option<NanoUsd>,
     /// What the same tokens would have cost on the frontier tier.

@@ -331,7 +331,7 @@ impl Numbering<'_> {
     }
 }
 
-const COLUMNS: [&str; 34] = [
+const COLUMNS: [&str; 35] = [
     "request_id",
     "created_at_ms",
     "session",
@@ -366,6 +366,7 @@ const COLUMNS: [&str; 34] = [
     "first_token_us",
     "duration_us",
     "asked_classifier",
+    "usage_raw",
 ];
 
 fn insert_statement(rows: usize) -> String {
@@ -414,4 +415,5 @@ fn bind<'q>(query: Insert<'q>, row: &'q Row, ids: &Ids) -> Insert<'q> {
         .bind(row.first_token_us)
         .bind(row.duration_us)
         .bind(row.asked_classifier)
+        .bind(row.usage_raw.as_deref())
 }

@@ -177,11 +177,25 @@ async fn an_upstream_without_a_model_of_its_own_asks_for_the_requests() {
 }
 
 #[tokio::test]
-async fn usage_that_nobody_reported_is_absent_and_not_zero() {
+async fn usage_that_nobody_reported_is_counted_here_and_marked_as_an_estimate() {
     let fleet = Fleet::start().await;
     let app = TestApp::start(&fleet.toml("")).await;
     fleet.cheap.next(Reply::WithoutUsage);
     assert_eq!(app.http.chat(&question("hi")).await.status, 200);
+    let row = app.row().await;
+    assert_eq!(row.usage_source, "estimated");
+    assert!(row.input_tokens.is_some_and(|count| (3..20).contains(&count)), "{row:?}");
+    assert!(row.output_tokens.is_some_and(|count| (5..60).contains(&count)), "{row:?}");
+    assert_eq!((row.usage_raw, row.reasoning_tokens), (None, None));
+    assert!(row.cost_usd.is_some());
+}
+
+#[tokio::test]
+async fn usage_of_no_answer_is_absent_and_not_zero() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("[tiers]\nfallback = false")).await;
+    fleet.cheap.always(Reply::error(500, "down"));
+    assert_eq!(app.http.chat(&question("hi")).await.status, 500);
     let row = app.row().await;
     assert_eq!((row.input_tokens, row.output_tokens, row.cost_usd), (None, None, None));
     assert_eq!(row.usage_source, "absent");

@@ -219,9 +219,9 @@ fn what_is_missing_or_cannot_be_called_is_named() {
             "tiers.cheap.provider: `gorq` is no known provider; did you mean `groq`?",
         ),
         (
-            "[tiers.cheap]\nprovider = \"anthropic\"",
+            "[tiers.cheap]\nprovider = \"azure_openai\"",
             &[],
-            "tiers.cheap.provider: the provider anthropic is not supported by this version",
+            "tiers.cheap.base_url: is not set, and azure_openai has no address of its own",
         ),
         (
             "[tiers.cheap]\napi_key = \"${NOPE}\"",

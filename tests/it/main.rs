@@ -19,6 +19,7 @@ mod crash;
 mod dashboard;
 mod decision;
 mod fallback;
+mod golden;
 mod openapi;
 mod redis_cache;
 mod shutdown;

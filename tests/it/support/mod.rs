@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use xrouter::app::App;
 use xrouter::config::{self, Sources};
+use xrouter::gateway::Estimator;
 use xrouter::store::{HistoryRow, Store};
 
 /// Longest wait for something that must happen. Not a pause: whoever waits is woken by the event.
@@ -24,6 +25,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 pub(crate) struct TestApp {
     pub(crate) http: Http,
     pub(crate) store: Store,
+    estimator: Estimator,
     stop: CancellationToken,
     server: Option<JoinHandle<std::io::Result<()>>>,
     folder: TempDir,
@@ -43,13 +45,15 @@ impl TestApp {
         let app = App::open(&loaded).await.expect("the app opens");
         let http = Http::new(format!("http://{}", app.address));
         let store = app.store.clone();
+        let estimator = app.estimator.clone();
         let stop = CancellationToken::new();
         let server = Some(tokio::spawn(app.serve(stop.clone(), Duration::ZERO)));
-        TestApp { http, store, stop, server, folder }
+        TestApp { http, store, estimator, stop, server, folder }
     }
 
     /// The history so far, oldest first, once everything handed over is in it.
     pub(crate) async fn rows(&self) -> Vec<HistoryRow> {
+        self.estimator.idle().await;
         self.store.flush().await;
         let mut rows = self.store.newest(None, 1000).await.expect("the history is readable");
         rows.reverse();

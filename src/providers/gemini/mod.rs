@@ -1,0 +1,55 @@
+//! Google's Gemini API.
+//!
+//! Source: <https://ai.google.dev/api/generate-content>, "Thought signatures", "Function calling" and
+//! "Troubleshooting" there (read 2026-11-25). Read `request.rs` first.
+
+mod answer;
+mod content;
+mod request;
+
+pub(super) use answer::{Stream, whole};
+pub(super) use content::media_type_of;
+pub(super) use request::encode;
+
+use crate::protocol::{Count, TokenBuckets, TokenUsage};
+
+/// `usageMetadata`: thoughts come on top of the candidates, tool prompts on top of the prompt, and what is
+/// cached is a part of the prompt.
+///
+/// Source: `UsageMetadata` of the API reference (read 2026-11-25).
+#[derive(Debug, Clone, Copy, Default, serde::Deserialize)]
+#[serde(default)]
+struct Usage {
+    #[serde(rename = "promptTokenCount")]
+    prompt: Count,
+    #[serde(rename = "cachedContentTokenCount")]
+    cached_content: Count,
+    #[serde(rename = "toolUsePromptTokenCount")]
+    tool_use_prompt: Count,
+    #[serde(rename = "candidatesTokenCount")]
+    candidates: Count,
+    #[serde(rename = "thoughtsTokenCount")]
+    thoughts: Count,
+    #[serde(rename = "totalTokenCount")]
+    total: Count,
+}
+
+impl Usage {
+    fn read(self) -> TokenUsage {
+        // Counts of zero are left out of the JSON, so a count that is missing beside a total is a zero.
+        let told = |count: Count| count.0.or(self.total.0.map(|_| 0));
+        let prompt = told(self.prompt);
+        TokenBuckets {
+            uncached_input: prompt.map(|prompt| {
+                let tools = self.tool_use_prompt.0.unwrap_or(0);
+                prompt.saturating_sub(self.cached_content.0.unwrap_or(0)).saturating_add(tools)
+            }),
+            cache_read: told(self.cached_content),
+            cache_write_5m: None,
+            cache_write_1h: None,
+            output: told(self.candidates),
+            reasoning: told(self.thoughts),
+        }
+        .inclusive()
+    }
+}

@@ -1,0 +1,121 @@
+//! What a provider needs back of its own earlier turns, word for word, and what clients lose of it.
+//!
+//! Signed and encrypted thoughts travel to the client in `reasoning_details`. Many clients drop that
+//! field, and some change the ids of tool calls (OpenClaw keeps letters and digits only), so the turn is
+//! also kept here: bounded in bytes and in time, found again by what every client keeps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use sha2::{Digest, Sha256};
+
+use crate::catalog::Provider;
+
+/// Most bytes that are kept.
+const LARGEST: u64 = 32 * 1024 * 1024;
+/// How long a turn is kept after its last use.
+const IDLE: Duration = Duration::from_hours(6);
+
+/// A turn's name: what it says and calls, and for whom.
+type TurnKey = [u8; 16];
+
+/// Turns as their providers wrote them. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Memory(Cache<TurnKey, Arc<str>>);
+
+/// A turn that its provider will want back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// What it says.
+    pub text: String,
+    /// Ids and names of its tool calls.
+    pub calls: Vec<(String, String)>,
+    /// Its content as the provider wrote it, as JSON.
+    pub native: String,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let weigh = |_: &TurnKey, native: &Arc<str>| u32::try_from(native.len() + 64).unwrap_or(u32::MAX);
+        Memory(Cache::builder().max_capacity(LARGEST).weigher(weigh).time_to_idle(IDLE).build())
+    }
+}
+
+impl Memory {
+    /// Keeps a turn. `scope` is the key that the client came with: nobody finds another's.
+    pub fn keep(&self, scope: &str, provider: Provider, kept: &Kept) {
+        let calls = kept.calls.iter().map(|(id, name)| (id.as_str(), name.as_str()));
+        if let Some(key) = turn_key(scope, provider, &kept.text, calls) {
+            self.0.insert(key, Arc::from(kept.native.as_str()));
+        }
+    }
+
+    /// Finds a turn again.
+    #[must_use]
+    pub fn recall<'a>(
+        &self,
+        scope: &str,
+        provider: Provider,
+        text: &str,
+        calls: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Option<Arc<str>> {
+        self.0.get(&turn_key(scope, provider, text, calls)?)
+    }
+}
+
+/// Ids count by their letters and digits only. A turn with calls is known by them, whatever became of its
+/// text; one without by its text, whatever became of the blanks around it.
+fn turn_key<'a>(
+    scope: &str,
+    provider: Provider,
+    text: &str,
+    calls: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Option<TurnKey> {
+    let mut hash = Sha256::new();
+    let mut field = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    field(scope.as_bytes());
+    field(provider.as_str().as_bytes());
+    let mut any = false;
+    for (id, name) in calls {
+        any = true;
+        let plain: String = id.chars().filter(char::is_ascii_alphanumeric).collect();
+        field(plain.as_bytes());
+        field(name.as_bytes());
+    }
+    if !any {
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        field(text.as_bytes());
+    }
+    hash.finalize()[..16].try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_found_by_what_clients_keep_and_by_its_own_client_only() {
+        let memory = Memory::default();
+        let kept = Kept {
+            text: "hm".to_owned(),
+            calls: vec![("toolu_0-1".to_owned(), "f".to_owned())],
+            native: "[1]".to_owned(),
+        };
+        memory.keep("k", Provider::Anthropic, &kept);
+        let find = |scope, provider, id| memory.recall(scope, provider, "", [(id, "f")].into_iter());
+        assert_eq!(find("k", Provider::Anthropic, "toolu01").as_deref(), Some("[1]"));
+        assert_eq!(find("other", Provider::Anthropic, "toolu01"), None);
+        assert_eq!(find("k", Provider::Gemini, "toolu01"), None);
+        assert_eq!(find("k", Provider::Anthropic, "toolu02"), None);
+        memory.keep("k", Provider::Gemini, &Kept { calls: Vec::new(), ..kept });
+        assert!(memory.recall("k", Provider::Gemini, " hm\n", std::iter::empty()).is_some());
+        assert!(memory.recall("k", Provider::Gemini, "", std::iter::empty()).is_none());
+    }
+}
