@@ -17,7 +17,7 @@ use crate::cache::Cache;
 use crate::catalog::Catalog;
 use crate::config::{self, ClassifierKind, Loaded, Upstreams};
 use crate::dashboard;
-use crate::gateway::{ClassifierCall, Estimator, Gateway, keep_warm};
+use crate::gateway::{ClassifierCall, Estimator, Gateway, Offers, keep_warm};
 use crate::protocol::Timestamp;
 use crate::providers::{Client, Memory, Pictures, Target};
 use crate::routing::{Classified, Classifier, Embedded, Input, LlmClassifier, LlmSettings, Thresholds};
@@ -92,6 +92,7 @@ impl App {
             memory: Memory::default(),
             pictures: Pictures::new()?,
             estimator: estimator.clone(),
+            offers: Offers::default(),
         };
         let access = Access::new(config.server.api_key.as_ref());
         let header = |name: &str| {

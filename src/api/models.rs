@@ -26,45 +26,49 @@ struct Model {
     id: String,
     /// `model`
     object: String,
-    /// When this router started, in seconds since the epoch.
+    /// When it was made, or this router was started, in seconds since the epoch.
     created: i64,
     /// `xrouter`, or the provider.
     owned_by: String,
-    /// The tier that it is configured for; `null` for `xrouter/auto`.
+    /// The provider that serves it; `null` for the router's own names.
+    provider: Option<String>,
+    /// The tier whose upstream it is; `null` for `xrouter/auto`.
     tier: Option<String>,
     /// Tokens that fit into its context, if known.
     context_length: Option<u64>,
 }
 
 #[OpenApi]
-#[expect(clippy::unused_async, reason = "the macro takes async functions only")]
 impl ModelsApi {
     /// List models
     ///
-    /// `xrouter/auto`, the three tiers, and every model of the configured upstreams. Naming one of the
-    /// latter does not force it: the router decides. Also served without `/v1`.
+    /// `xrouter/auto`, the three tiers, every model that is configured, and what the upstreams themselves list (asked
+    /// when this is called, and remembered for ten minutes). Naming one of the latter two does not force it: the
+    /// router decides. Also served without `/v1`.
     #[oai(path = "/v1/models", method = "get", operation_id = "listModels", tag = "Tag::Models")]
     async fn list(&self) -> Result<Json<ModelList>, ApiError> {
         let shared = &self.0;
-        let model = |id: String, owned_by: &str, tier: Option<Tier>, context_length| Model {
+        let own = |id: String, tier: Option<Tier>| Model {
             id,
             object: "model".to_owned(),
             created: shared.started_at,
-            owned_by: owned_by.to_owned(),
+            owned_by: "xrouter".to_owned(),
+            provider: None,
             tier: tier.map(|tier| tier.as_str().to_owned()),
-            context_length,
+            context_length: None,
         };
-        let mut data = vec![model("xrouter/auto".to_owned(), "xrouter", None, None)];
-        data.extend(Tier::ALL.map(|tier| model(format!("xrouter/{tier}"), "xrouter", Some(tier), None)));
-        for target in shared.gateway.tiers.iter().flatten() {
-            let upstream = &target.upstream;
-            let Some(name) = &upstream.model else { continue };
-            if !data.iter().any(|known| known.id == *name) {
-                let facts = shared.gateway.catalog.find(upstream.provider, name);
-                let context = facts.and_then(|facts| facts.context_window);
-                data.push(model(name.clone(), upstream.provider.as_str(), Some(upstream.tier), context));
-            }
-        }
+        let mut data = vec![own("xrouter/auto".to_owned(), None)];
+        data.extend(Tier::ALL.map(|tier| own(format!("xrouter/{tier}"), Some(tier))));
+        let offers = shared.gateway.models().await.into_iter().filter(|offer| !offer.id.starts_with("xrouter/"));
+        data.extend(offers.map(|offer| Model {
+            id: offer.id,
+            object: "model".to_owned(),
+            created: offer.created.unwrap_or(shared.started_at),
+            owned_by: offer.provider.as_str().to_owned(),
+            provider: Some(offer.provider.as_str().to_owned()),
+            tier: Some(offer.tier.as_str().to_owned()),
+            context_length: offer.context_length,
+        }));
         Ok(Json(ModelList { object: "list".to_owned(), data }))
     }
 }

@@ -265,7 +265,10 @@ impl Resolver<'_> {
         let file = written.api_key_file.as_deref();
         let mut api_key =
             secret::resolve(table, written.api_key.as_ref(), file, self.folder, self.merged, self.problems);
-        let mut model = text(&written.model);
+        let deployment = text(&written.deployment);
+        // Azure's deployments are often named after their model.
+        let mut model =
+            text(&written.model).or_else(|| deployment.clone().filter(|_| provider == Provider::AzureOpenai));
         if let Some(classifier) =
             self.classifier.as_ref().filter(|classifier| same_server(&classifier.endpoint, &endpoint))
         {
@@ -300,7 +303,7 @@ impl Resolver<'_> {
                 Provider::Anthropic => Some(self.config.upstream_defaults.anthropic_version.clone()),
                 _ => None,
             }),
-            deployment: text(&written.deployment),
+            deployment,
             drop_params: written.drop_params.unwrap_or(false),
             max_tokens: written.max_tokens.unwrap_or(8_192),
             cache_markers: written.cache_markers.unwrap_or(true),

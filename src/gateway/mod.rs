@@ -8,6 +8,7 @@ mod attempt;
 mod classifier_call;
 mod decide;
 mod estimate;
+mod models;
 mod record;
 mod stream;
 mod warm;
@@ -27,6 +28,7 @@ use crate::store::Store;
 
 pub use classifier_call::ClassifierCall;
 pub use estimate::Estimator;
+pub use models::{Offer, Offers};
 pub use stream::Meter;
 pub use warm::keep_warm;
 
@@ -61,6 +63,8 @@ pub struct Gateway {
     pub pictures: Pictures,
     /// Counts tokens that nobody reported.
     pub estimator: Estimator,
+    /// What the upstreams offer.
+    pub offers: Offers,
 }
 
 /// A chat request as it came in.

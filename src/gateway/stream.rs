@@ -518,7 +518,12 @@ fn has_member(json: &[u8], name: &[u8], opening: u8) -> bool {
 
 /// An error event: its status if it names one, else 502.
 fn error_in_stream(provider: Provider, data: &[u8]) -> ProviderError {
-    providers::failure(provider, 200, &reqwest::header::HeaderMap::new(), data)
+    let none = reqwest::header::HeaderMap::new();
+    if !providers::is_error(data) {
+        // The model failed, and says so with its finish reason only.
+        return providers::failure(provider, 200, &none, br#"{"error":{"message":"the model failed"}}"#);
+    }
+    providers::failure(provider, 200, &none, data)
 }
 
 #[cfg(test)]

@@ -15,13 +15,33 @@ pub struct AnswerView<'a> {
     #[serde(borrow, default)]
     pub model: Option<Cow<'a, str>>,
     /// Present in every real answer; a body without it is not one.
-    #[serde(rename = "choices")]
-    _choices: Vec<IgnoredAny>,
+    #[serde(borrow)]
+    choices: Vec<EndView<'a>>,
     #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
 }
 
+/// How one of the answers ended.
+#[derive(Debug, Deserialize)]
+struct EndView<'a> {
+    #[serde(borrow, default)]
+    finish_reason: Option<Cow<'a, str>>,
+    #[serde(default)]
+    error: Option<IgnoredAny>,
+}
+
+/// Whether a finish reason says that the model failed.
+fn is_failure(reason: Option<&str>) -> bool {
+    matches!(reason, Some("error" | "insufficient_system_resource"))
+}
+
 impl AnswerView<'_> {
+    /// Whether the model failed, though the status says that all is well.
+    #[must_use]
+    pub fn is_failed(&self) -> bool {
+        self.choices.iter().any(|choice| choice.error.is_some() || is_failure(choice.finish_reason.as_deref()))
+    }
+
     /// Token counts, if the provider reported any.
     #[must_use]
     pub fn token_usage(&self) -> Option<TokenUsage> {
@@ -110,7 +130,7 @@ impl ChunkView<'_> {
     /// Whether the provider reports a failure in the middle of the stream.
     #[must_use]
     pub fn is_error(&self) -> bool {
-        self.error.is_some()
+        self.error.is_some() || self.choices.iter().any(|choice| is_failure(choice.finish_reason.as_deref()))
     }
 
     /// The text of the first choice in this chunk, empty if there is none.

@@ -199,13 +199,16 @@ pub struct WireUsage {
     prompt_tokens: u64,
     completion_tokens: u64,
     total_tokens: u64,
-    prompt_tokens_details: InputDetails,
-    completion_tokens_details: OutputDetails,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_tokens_details: Option<InputDetails>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completion_tokens_details: Option<OutputDetails>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 struct InputDetails {
-    cached_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cached_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_write_tokens: Option<u64>,
 }
@@ -218,7 +221,7 @@ struct OutputDetails {
 impl WireUsage {
     /// The wire form of what a provider reported; `None` if it did not report both kinds.
     ///
-    /// OpenAI's API has no word for unknown details: they are 0 there, and unknown in the history.
+    /// Details that are unknown are left out; they are not 0.
     #[must_use]
     pub fn of(usage: &TokenUsage) -> Option<Self> {
         let (input, output) = (usage.input_tokens?, usage.output_tokens?);
@@ -226,11 +229,13 @@ impl WireUsage {
             prompt_tokens: input,
             completion_tokens: output,
             total_tokens: input + output,
-            prompt_tokens_details: InputDetails {
-                cached_tokens: usage.cached_input_tokens.unwrap_or(0),
+            prompt_tokens_details: usage.cached_input_tokens.or(usage.cache_write_tokens).map(|_| InputDetails {
+                cached_tokens: usage.cached_input_tokens,
                 cache_write_tokens: usage.cache_write_tokens,
-            },
-            completion_tokens_details: OutputDetails { reasoning_tokens: usage.reasoning_tokens.unwrap_or(0) },
+            }),
+            completion_tokens_details: usage
+                .reasoning_tokens
+                .map(|reasoning_tokens| OutputDetails { reasoning_tokens }),
         })
     }
 }

@@ -160,11 +160,29 @@ fn pass(provider: Provider, body: Bytes) -> Result<Answer, ProviderError> {
     };
     let view: Result<AnswerView<'_>, _> = serde_json::from_slice(&body);
     let (model, usage, raw_usage) = match view {
+        Ok(view) if view.is_failed() => {
+            return Err(failure::read(provider, 200, &HeaderMap::new(), &failed_choice(&body)));
+        }
         Ok(view) => (view.model.as_deref().map(str::to_owned), view.token_usage(), view.raw_usage()),
         Err(_) if failure::is_error(&body) => return Err(failure::read(provider, 200, &HeaderMap::new(), &body)),
         Err(error) => return Err(ProviderError::Malformed { provider, reason: error.to_string() }),
     };
     Ok(Answer { model, usage: usage.unwrap_or_default(), raw_usage, kept: None, body })
+}
+
+/// What a choice that failed says of it.
+fn failed_choice(body: &[u8]) -> Vec<u8> {
+    let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let choice = &answer["choices"][0];
+    match choice.get("error") {
+        Some(error) => serde_json::json!({ "error": error }),
+        None => {
+            let reason = choice["finish_reason"].as_str().unwrap_or("error");
+            serde_json::json!({ "error": { "message": format!("the model ended with `{reason}`") } })
+        }
+    }
+    .to_string()
+    .into_bytes()
 }
 
 /// Reads a stream in a dialect that translates, and writes OpenAI's chunks.

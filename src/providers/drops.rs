@@ -2,7 +2,7 @@
 
 use crate::catalog::Provider;
 use crate::protocol::RequestError;
-use crate::protocol::conversation::{Conversation, Options, ToolChoice};
+use crate::protocol::conversation::{Conversation, Options, ToolChoice, Turn};
 
 /// Fields that cannot change what a right answer is: where a dialect has no place for them they are left
 /// out and told, but never refused.
@@ -91,6 +91,28 @@ impl Drops {
     /// What must be refused even where fields may be left out, as without it the answer would be another.
     pub(super) fn never(&self, param: &str, reason: &str) -> EncodeError {
         EncodeError::Inexpressible { provider: self.provider, param: param.to_owned(), reason: reason.to_owned() }
+    }
+
+    /// Tells the marks on parts that a dialect has no place for: of a prompt cache it has none of, and how closely an
+    /// image is to be looked at.
+    pub(super) fn marks(&mut self, conversation: &Conversation<'_>, caches: bool, details: bool) {
+        let parts = conversation.turns.iter().flat_map(|turn| match turn {
+            Turn::Instruction { parts }
+            | Turn::User { parts }
+            | Turn::Assistant { parts, .. }
+            | Turn::Result { parts, .. } => parts,
+        });
+        for part in parts {
+            if !details && part.detail.is_some() {
+                self.hint(&format!("{}.image_url.detail", part.path));
+            }
+            if !caches && part.cache_control.is_some() {
+                self.hint("cache_control");
+            }
+        }
+        if !caches && conversation.tools.iter().any(|tool| tool.cache_control.is_some()) {
+            self.hint("cache_control");
+        }
     }
 
     /// Treats `parallel_tool_calls: false` where the dialect has no switch for it. Where one tool is named, it is

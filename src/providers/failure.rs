@@ -22,7 +22,9 @@ pub fn read(provider: Provider, status: u16, headers: &HeaderMap, body: &[u8]) -
     let status = meant(provider, status, told.as_ref());
     let retry_after = wait::from_headers(headers, status == 429, Timestamp::now())
         .or_else(|| told.as_ref().and_then(|told| told.delay.as_deref()).and_then(wait::duration))
-        .or_else(|| told.as_ref().filter(|_| status == 429).and_then(|told| wait::from_message(&told.message)));
+        .or_else(|| {
+            told.as_ref().filter(|told| status == 429 && !told.daily).and_then(|told| wait::from_message(&told.message))
+        });
     let message = match &told {
         Some(told) => told.message.clone(),
         None => shorten(String::from_utf8_lossy(body).trim()),
@@ -65,6 +67,10 @@ struct Told {
     reason: Option<String>,
     /// Google's `retryDelay`.
     delay: Option<String>,
+    /// Whether the prompt is what is refused.
+    flagged: bool,
+    /// Whether it is a day's quota that is used up.
+    daily: bool,
 }
 
 fn shape(json: &Value) -> Option<Told> {
@@ -88,7 +94,12 @@ fn shape(json: &Value) -> Option<Told> {
         Value::Object(_) => {
             let details = error["details"].as_array().map(Vec::as_slice).unwrap_or_default();
             let of = |name: &str| details.iter().find_map(|detail| detail[name].as_str()).map(str::to_owned);
-            let code = text(&error["code"]);
+            // Google's word, and Anthropic's newer one, say more than a number.
+            let word = text(&error["status"]).filter(|_| error["status"].is_string());
+            let code = text(&error["details"]["error_code"])
+                .or_else(|| of("reason"))
+                .or_else(|| word.filter(|_| !error["code"].is_string()))
+                .or_else(|| text(&error["code"]));
             Some(Told {
                 message: text(&error["message"]).unwrap_or_else(|| shorten(&error.to_string())),
                 kind: text(&error["type"])
@@ -97,7 +108,10 @@ fn shape(json: &Value) -> Option<Told> {
                 param: text(&error["param"]),
                 status: [&error["code"], &error["status_code"], &error["status"]].into_iter().find_map(status_of),
                 reason: of("reason"),
-                delay: of("retryDelay"),
+                // A day's quota is not filled again in the seconds that it names.
+                delay: of("retryDelay").filter(|_| !is_daily(details)),
+                daily: is_daily(details),
+                flagged: error["metadata"]["reasons"].is_array() || error["metadata"]["flagged_input"].is_string(),
                 code,
             })
         }
@@ -116,6 +130,12 @@ fn shape(json: &Value) -> Option<Told> {
             ..Told::default()
         }),
     }
+}
+
+/// Whether it is a quota of the day that Google says is used up.
+fn is_daily(details: &[Value]) -> bool {
+    let violations = details.iter().flat_map(|detail| detail["violations"].as_array().into_iter().flatten());
+    violations.filter_map(|violation| violation["quotaId"].as_str()).any(|id| id.contains("PerDay"))
 }
 
 /// `[{"loc": ["body", "x"], "msg": …}]` or a text.
@@ -157,6 +177,12 @@ fn meant(provider: Provider, status: u16, told: Option<&Told>) -> u16 {
         return 401;
     }
     match (provider, status) {
+        // What was paid for is used up: waiting does not help.
+        (_, 429) if matches!(code, "insufficient_quota" | "enforced_spend_limit_reached") => return 402,
+        // Its word for a prompt that was blocked.
+        (Provider::Openrouter, 403) if told.is_some_and(|told| told.flagged) => return 400,
+        // The model wrote a call or JSON that is none: it may do better, or another may.
+        (Provider::Groq, 400) if matches!(code, "tool_use_failed" | "json_validate_failed") => return 502,
         // An invalid token.
         (Provider::Cohere, 498) => return 401,
         // Its flexible capacity is used up.
@@ -264,10 +290,17 @@ mod tests {
                 r#"{"error":{"code":400,"message":"k","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#,
                 401,
                 "k",
-                Some("400"),
+                Some("API_KEY_INVALID"),
             ),
-            (Gemini, 503, r#"[{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}]"#, 503, "m", Some("503")),
-            (Gemini, 200, r#"{"error":{"message":"m","status":"UNAVAILABLE"}}"#, 503, "m", None),
+            (
+                Gemini,
+                503,
+                r#"[{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}]"#,
+                503,
+                "m",
+                Some("UNAVAILABLE"),
+            ),
+            (Gemini, 200, r#"{"error":{"message":"m","status":"UNAVAILABLE"}}"#, 503, "m", Some("UNAVAILABLE")),
             (Cohere, 498, r#"{"message":"invalid api token"}"#, 401, "invalid api token", None),
             (
                 Cohere,

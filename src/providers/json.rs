@@ -39,6 +39,17 @@ pub(super) fn object<'a, const N: usize>(members: [(&'static str, Cow<'a, str>);
     object
 }
 
+/// A JSON Schema with what the client says that it is for, where it does not say so itself.
+pub(super) fn described(schema: &str, description: Option<&str>) -> String {
+    match (Members::parse(schema), description) {
+        (Some(mut members), Some(description)) if !members.has("description") => {
+            members.set("description", quote(description));
+            members.to_json()
+        }
+        _ => schema.to_owned(),
+    }
+}
+
 /// A JSON string that is known when the program is compiled.
 macro_rules! word {
     ($text:literal) => {

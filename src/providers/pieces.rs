@@ -49,6 +49,15 @@ pub(super) enum Piece {
     Thinking(String),
     /// A block of thought that is complete.
     Detail(ReasoningDetail),
+    /// The signature of the call that began last.
+    CallSignature {
+        /// Whose it is.
+        format: &'static str,
+        /// Its number among the blocks of thought.
+        index: u64,
+        /// The signature.
+        data: String,
+    },
     /// More of why it does not answer.
     Refusal(String),
     /// A tool call begins.
@@ -228,6 +237,11 @@ impl Assembler {
                 }
             }
             Piece::Detail(detail) => say(Delta { reasoning_details: vec![detail], ..Delta::default() }, None),
+            Piece::CallSignature { format, index, data } => {
+                let id = answer.calls.last().and_then(|call| call.id.clone());
+                let detail = ReasoningDetail::encrypted(format, index, data, id);
+                say(Delta { reasoning_details: vec![detail], ..Delta::default() }, None);
+            }
             Piece::Refusal(text) => say(Delta { refusal: Some(text), ..Delta::default() }, None),
             Piece::Call { id, name } => {
                 let id = id.or(made_id).unwrap_or_default();
@@ -290,6 +304,7 @@ impl Assembler {
         let usage = WireUsage::of(&self.usage)?;
         let mut chunk = self.chunk(Vec::new());
         chunk.usage = Some(usage);
+        chunk.service_tier.clone_from(&self.service_tier);
         chunk.provider_fields = std::mem::take(&mut self.fields);
         Some(chunk)
     }

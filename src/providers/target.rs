@@ -226,3 +226,118 @@ pub fn base_headers(api_key: Option<&Secret>) -> Option<HeaderMap> {
     }
     Some(headers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, load};
+
+    fn target(provider: &str, base_url: &str, more: &str) -> Target {
+        let toml = format!(
+            "[classifier]\nkind = \"off\"\n[tiers.frontier]\nprovider = \"{provider}\"\nbase_url = \"{base_url}\"\nmodel = \"m\"\n{more}"
+        );
+        let loaded = load(&Sources::from_toml(toml)).unwrap_or_else(|error| panic!("{error}"));
+        let upstream = loaded.upstreams.all().next().unwrap().clone();
+        Target::new(upstream, &Catalog::embedded()).unwrap()
+    }
+
+    #[test]
+    fn every_provider_is_called_at_its_own_address() {
+        let cases = [
+            (
+                "anthropic",
+                "https://a.example",
+                "",
+                "https://a.example/v1/messages",
+                "https://a.example/v1/models?limit=1000",
+            ),
+            (
+                "gemini",
+                "https://g.example",
+                "",
+                "https://g.example/v1beta/models/m:generateContent",
+                "https://g.example/v1beta/models?pageSize=1000",
+            ),
+            (
+                "cohere",
+                "https://c.example",
+                "",
+                "https://c.example/v2/chat",
+                "https://c.example/v1/models?page_size=1000&endpoint=chat",
+            ),
+            (
+                "cohere",
+                "https://c.example/v1",
+                "",
+                "https://c.example/v1/chat",
+                "https://c.example/v1/models?page_size=1000&endpoint=chat",
+            ),
+            (
+                "azure_openai",
+                "https://z.openai.azure.com/",
+                "deployment = \"d\"",
+                "https://z.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21",
+                "https://z.openai.azure.com/openai/models?api-version=2024-10-21",
+            ),
+            (
+                "azure_openai",
+                "https://z.example/openai",
+                "api_version = \"2025-04-01-preview\"",
+                "https://z.example/openai/deployments/m/chat/completions?api-version=2025-04-01-preview",
+                "https://z.example/openai/models?api-version=2025-04-01-preview",
+            ),
+            (
+                "azure_openai",
+                "https://z.example/openai/deployments/x",
+                "",
+                "https://z.example/openai/deployments/x/chat/completions?api-version=2024-10-21",
+                "https://z.example/openai/models?api-version=2024-10-21",
+            ),
+            (
+                "azure_openai",
+                "https://z.example/openai/v1/",
+                "",
+                "https://z.example/openai/v1/chat/completions",
+                "https://z.example/openai/v1/models",
+            ),
+            ("perplexity", "https://p.example", "", "https://p.example/chat/completions", "https://p.example/models"),
+            (
+                "ollama",
+                "http://localhost:11434",
+                "",
+                "http://localhost:11434/v1/chat/completions",
+                "http://localhost:11434/api/tags",
+            ),
+        ];
+        for (provider, base_url, more, chat, models) in cases {
+            let target = target(provider, base_url, more);
+            assert_eq!(target.url("m", false).as_str(), chat);
+            assert_eq!(target.models_url().as_str(), models);
+        }
+    }
+
+    #[test]
+    fn a_models_name_cannot_lead_elsewhere() {
+        let gemini = target("gemini", "https://g.example", "");
+        let url = gemini.url("../../x?y#z", true);
+        assert_eq!(url.as_str(), "https://g.example/v1beta/models/..%2F..%2Fx%3Fy%23z:streamGenerateContent?alt=sse");
+        assert_eq!(gemini.url("models/m", false).path(), "/v1beta/models/m:generateContent");
+    }
+
+    #[test]
+    fn keys_stand_where_each_provider_wants_them() {
+        let header = |provider: &str, key: &str, name: &str| {
+            let target = target(provider, "https://x.example", &format!("api_key = \"{key}\""));
+            target.headers.get(name).map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(header("anthropic", "k", "x-api-key").as_deref(), Some("k"));
+        assert_eq!(header("anthropic", "k", "authorization"), None);
+        assert_eq!(header("anthropic", "k", "anthropic-version").as_deref(), Some("2023-06-01"));
+        assert_eq!(header("anthropic", "sk-ant-oat01", "authorization").as_deref(), Some("Bearer sk-ant-oat01"));
+        assert_eq!(header("gemini", "k", "x-goog-api-key").as_deref(), Some("k"));
+        assert_eq!(header("azure_openai", "k", "api-key").as_deref(), Some("k"));
+        assert_eq!(header("azure_openai", "eyJ0", "authorization").as_deref(), Some("Bearer eyJ0"));
+        assert_eq!(header("cohere", "k", "authorization").as_deref(), Some("Bearer k"));
+        assert_eq!(header("mistral", "k", "authorization").as_deref(), Some("Bearer k"));
+    }
+}

@@ -82,7 +82,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 
 /// "Please retry in 12.5s.", "Please retry after 86400 seconds."
 pub(super) fn from_message(message: &str) -> Option<Duration> {
-    let (_, rest) = message.split_once("retry in ").or_else(|| message.split_once("retry after "))?;
+    let (_, rest) = ["retry in ", "again in ", "retry after "].iter().find_map(|phrase| message.split_once(phrase))?;
     let end = rest.find(|character: char| !character.is_ascii_alphanumeric() && character != '.').unwrap_or(rest.len());
     let (figure, after) = rest.split_at(end);
     match after.split_whitespace().next() {
@@ -143,6 +143,7 @@ mod tests {
         assert_eq!(duration("soon"), None);
         assert_eq!(from_message("Please retry in 12.5s."), Some(Duration::from_secs_f64(12.5)));
         assert_eq!(from_message("Please retry after 86400 seconds. Thanks"), Some(Duration::from_hours(24)));
+        assert_eq!(from_message("Please try again in 800ms. Visit"), Some(Duration::from_millis(800)));
         assert_eq!(from_message("later"), None);
         assert_eq!(whole_seconds(Duration::from_millis(1_001)), 2);
     }

@@ -16,6 +16,8 @@ pub struct Part<'a> {
     pub kind: PartKind<'a>,
     /// The client's prompt-cache marker, as it wrote it.
     pub cache_control: Option<Cow<'a, str>>,
+    /// How closely an image is to be looked at, if the client says so and not `auto`.
+    pub detail: Option<Cow<'a, str>>,
     /// Where it stands, as in `messages[0].content[1]`.
     pub path: String,
 }
@@ -114,6 +116,8 @@ enum ImageUrl<'a> {
     Full {
         #[serde(borrow)]
         url: Text<'a>,
+        #[serde(borrow, default)]
+        detail: Option<Text<'a>>,
     },
     Short(#[serde(borrow)] Text<'a>),
 }
@@ -126,7 +130,7 @@ pub(super) fn read_all<'a>(content: Option<&'a str>, path: &str) -> Result<Vec<P
         Some(b'n') => Ok(Vec::new()),
         Some(b'"') => {
             let text: Text<'a> = serde_json::from_str(content).map_err(|error| invalid(&here, &error.to_string()))?;
-            Ok(vec![Part { kind: PartKind::Text(text.0), cache_control: None, path: here }])
+            Ok(vec![Part { kind: PartKind::Text(text.0), cache_control: None, detail: None, path: here }])
         }
         Some(b'[') => {
             let parts: Vec<&'a RawValue> =
@@ -144,12 +148,17 @@ fn read(json: &str, path: String) -> Result<Part<'_>, RequestError> {
     let missing = |field: &str| invalid(&at(field), "it is missing");
     // A part without a type is what it has: some clients write `{"text": …}`.
     let kind = wire.kind.as_ref().map_or("text", |kind| kind.0.as_ref());
+    let mut detail = None;
     let kind = match kind {
         "text" | "input_text" | "output_text" => {
             PartKind::Text(wire.text.map(|text| text.0).ok_or_else(|| missing("text"))?)
         }
         "refusal" => PartKind::Refusal(wire.refusal.map(|text| text.0).ok_or_else(|| missing("refusal"))?),
-        "image_url" => PartKind::Image(image(wire.image_url.ok_or_else(|| missing("image_url"))?.get(), &path)?),
+        "image_url" => {
+            let (image, told) = image(wire.image_url.ok_or_else(|| missing("image_url"))?.get(), &path)?;
+            detail = told.filter(|detail| detail != "auto");
+            PartKind::Image(image)
+        }
         "input_audio" => {
             let audio = wire.input_audio.ok_or_else(|| missing("input_audio"))?;
             if !is_base64(&audio.data.0) {
@@ -164,17 +173,19 @@ fn read(json: &str, path: String) -> Result<Part<'_>, RequestError> {
         }
     };
     let cache_control = wire.cache_control.map(|marker| Cow::Borrowed(marker.get()));
-    Ok(Part { kind, cache_control, path })
+    Ok(Part { kind, cache_control, detail, path })
 }
 
-fn image<'a>(json: &'a str, path: &str) -> Result<Image<'a>, RequestError> {
+/// An image, and how closely it is to be looked at.
+fn image<'a>(json: &'a str, path: &str) -> Result<(Image<'a>, Option<Cow<'a, str>>), RequestError> {
     let here = format!("{path}.image_url.url");
-    let url = match serde_json::from_str(json) {
-        Ok(ImageUrl::Full { url } | ImageUrl::Short(url)) => url.0,
+    let (url, detail) = match serde_json::from_str(json) {
+        Ok(ImageUrl::Full { url, detail }) => (url.0, detail.map(|detail| detail.0)),
+        Ok(ImageUrl::Short(url)) => (url.0, None),
         Err(_) => return Err(invalid(&format!("{path}.image_url"), "it must be an object with `url`")),
     };
     if url.starts_with("https://") || url.starts_with("http://") {
-        return Ok(Image::Url(url));
+        return Ok((Image::Url(url), detail));
     }
     let Some((media_type, data)) = data_url(&url) else {
         return Err(invalid(&here, "it must be an http(s) address or a data URL with base64"));
@@ -184,7 +195,7 @@ fn image<'a>(json: &'a str, path: &str) -> Result<Image<'a>, RequestError> {
         let reason = format!("`{media_type}` is none of {}", IMAGE_TYPES.join(", "));
         return Err(invalid(&here, &reason));
     }
-    Ok(Image::Data { media_type, data })
+    Ok((Image::Data { media_type, data }, detail))
 }
 
 fn file<'a>(wire: WireFile<'a>, path: &str) -> Result<File<'a>, RequestError> {

@@ -120,7 +120,7 @@ pub(super) fn read<'a>(json: &'a str, path: &str) -> Result<Turn<'a>, RequestErr
         Some("assistant") => {
             if let Some(refusal) = wire.refusal.filter(|refusal| !refusal.0.is_empty()) {
                 let kind = part::PartKind::Refusal(refusal.0);
-                parts.push(Part { kind, cache_control: None, path: format!("{path}.refusal") });
+                parts.push(Part { kind, cache_control: None, detail: None, path: format!("{path}.refusal") });
             }
             let calls = wire.tool_calls.unwrap_or_default();
             let calls = calls

@@ -203,6 +203,7 @@ struct Open {
     text: String,
     signature: String,
     arguments: String,
+    citations: Vec<Value>,
 }
 
 impl Stream {
@@ -267,8 +268,13 @@ impl Stream {
             self.finish(open, said);
         }
         let text = |name: &str| block[name].as_str().unwrap_or_default().to_owned();
-        let mut open =
-            Open { text: String::new(), signature: text("signature"), arguments: String::new(), block: Value::Null };
+        let mut open = Open {
+            text: String::new(),
+            signature: text("signature"),
+            arguments: String::new(),
+            citations: Vec::new(),
+            block: Value::Null,
+        };
         match block["type"].as_str().unwrap_or_default() {
             "text" => {
                 open.text = text("text");
@@ -310,9 +316,13 @@ impl Stream {
             "signature_delta" => open.signature.push_str(&text("signature")),
             "input_json_delta" => {
                 open.arguments.push_str(&text("partial_json"));
-                said.push(Said::Piece(0, Piece::Arguments(text("partial_json"))));
+                // The provider's own tools are not the client's to run.
+                if open.block["type"] == "tool_use" {
+                    said.push(Said::Piece(0, Piece::Arguments(text("partial_json"))));
+                }
             }
-            "citations_delta" => self.blocks.cite(delta["citation"].clone(), said),
+            // Its place is known when the text has come.
+            "citations_delta" => open.citations.push(delta["citation"].clone()),
             _ => {}
         }
     }
@@ -324,7 +334,10 @@ impl Stream {
     }
 
     fn finish(&mut self, open: Open, said: &mut Vec<Said>) {
-        let Open { mut block, text, signature, arguments } = open;
+        let Open { mut block, text, signature, arguments, citations } = open;
+        for citation in citations {
+            self.blocks.cite(citation, said);
+        }
         match block["type"].as_str().unwrap_or_default() {
             "thinking" => self.blocks.thought(text, signature, said),
             "redacted_thinking" => {
@@ -338,6 +351,11 @@ impl Stream {
                 self.blocks.close(format!(r#"{{"type":"tool_use","id":{id},"name":{name},"input":{input}}}"#));
             }
             _ => {
+                if let Ok(input) = serde_json::from_str::<Value>(&arguments)
+                    && let Some(members) = block.as_object_mut()
+                {
+                    members.insert("input".to_owned(), input);
+                }
                 let native = block.to_string();
                 self.blocks.others.push(block.take());
                 self.blocks.close(native);

@@ -1,7 +1,7 @@
 //! From a conversation to a Messages request.
 
 use super::super::drops::{Drops, EncodeError};
-use super::super::json::{list, number, object, quote, word};
+use super::super::json::{described, list, number, object, quote, word};
 use super::super::{Context, Outbound};
 use super::content::{self, Block, Content};
 use super::model::{Facts, Thinking};
@@ -24,6 +24,7 @@ pub(in super::super) fn encode(
     let options = &conversation.options;
     let mut drops = Drops::new(Provider::Anthropic, upstream.drop_params);
     drops.options(options, &["top_k", "user", "service_tier", "thinking", "parallel_tool_calls"])?;
+    drops.marks(conversation, true, false);
     let mut turns = content::content(conversation, context, &mut drops)?;
     let mut request = Request {
         facts: Facts::of(context.model),
@@ -275,13 +276,13 @@ impl<'a> Request<'_, 'a> {
                 content.system.push(content::text("Answer with one JSON object and nothing else."));
                 return Ok(None);
             }
-            Some(ResponseFormat::Schema { schema, .. }) => schema,
+            Some(ResponseFormat::Schema { schema, description, .. }) => described(schema, description.as_deref()),
         };
         if !self.facts.schema {
             self.drops.cannot("response_format", "this model cannot be held to a schema")?;
             return Ok(None);
         }
-        match schema::adapt(schema) {
+        match schema::adapt(&schema) {
             Ok(adapted) => Ok(Some(format!(r#"{{"type":"json_schema","schema":{adapted}}}"#))),
             Err(reason) => {
                 self.drops.cannot("response_format", &reason)?;

@@ -4,21 +4,11 @@ use serde_json::Value;
 
 use super::super::ProviderError;
 use super::super::pieces::{Piece, Said, Whole};
-use super::{Usage, cite, finish, logprobs};
+use super::{Usage, cite, failed, finish, logprobs};
 use crate::catalog::Provider;
 
 fn malformed(reason: &str) -> ProviderError {
     ProviderError::Malformed { provider: Provider::Cohere, reason: reason.to_owned() }
-}
-
-fn failed(message: &str) -> ProviderError {
-    ProviderError::Status {
-        provider: Provider::Cohere,
-        status: 502,
-        message: message.to_owned(),
-        detail: None,
-        retry_after: None,
-    }
 }
 
 /// A whole answer.

@@ -13,8 +13,10 @@ pub(super) use v1::{Stream as StreamV1, encode as encode_v1, whole as whole_v1};
 
 use serde_json::Value;
 
+use super::ProviderError;
 use super::drops::{Drops, EncodeError};
 use super::pieces::{Finish, Piece, Said, url_citation};
+use crate::catalog::Provider;
 use crate::protocol::{Count, Members, TokenBuckets, TokenUsage};
 
 /// `usage` (`meta` in version 1): `tokens` is what the model read and wrote, `billed_units` what is billed, which
@@ -98,6 +100,17 @@ fn cite(citations: &[Value], said: &mut Vec<Said>) {
     }
     if !citations.is_empty() {
         said.push(Said::Field("citations", Value::Array(citations.to_vec())));
+    }
+}
+
+/// A model that failed though the API did not.
+fn failed(message: &str) -> ProviderError {
+    ProviderError::Status {
+        provider: Provider::Cohere,
+        status: 502,
+        message: message.to_owned(),
+        detail: None,
+        retry_after: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! From a conversation to a request of version 2.
 
 use super::super::drops::{Drops, EncodeError};
-use super::super::json::{list, object, quote, word};
+use super::super::json::{described, list, object, quote, word};
 use super::super::{Context, Outbound};
 use super::sampling;
 use crate::catalog::Provider;
@@ -27,6 +27,7 @@ pub(in super::super) fn encode(
     let has: Vec<&str> = shared.into_iter().chain(OWN).collect();
     drops.options(options, &has)?;
     drops.one_call_at_a_time(conversation)?;
+    drops.marks(conversation, false, true);
     let mut body = object([("model", quote(context.model).into())]);
     body.set("messages", messages(conversation, context, &mut drops)?);
     if stream {
@@ -37,14 +38,15 @@ pub(in super::super) fn encode(
         None | Some(ResponseFormat::Text) => {}
         Some(_) if tools => drops.cannot("response_format", "it takes no format together with tools")?,
         Some(ResponseFormat::Object) => body.set("response_format", r#"{"type":"json_object"}"#),
-        Some(ResponseFormat::Schema { schema, .. }) => {
+        Some(ResponseFormat::Schema { schema, description, .. }) => {
+            let schema = described(schema, description.as_deref());
             body.set("response_format", format!(r#"{{"type":"json_object","json_schema":{schema}}}"#));
         }
     }
     if let Some(thinking) = options.thinking {
         body.set("thinking", thinking);
     } else if let Some(effort) = options.effort {
-        body.set("thinking", thinking(effort));
+        body.set("thinking", thinking(effort, options.max_tokens));
     }
     if options.logprobs {
         body.set("logprobs", "true");
@@ -58,7 +60,8 @@ pub(in super::super) fn encode(
     Ok(Outbound { body: body.to_json().into(), dropped: drops.into_names() })
 }
 
-fn thinking(effort: Effort) -> String {
+/// What a model may think, with some room left for the answer.
+fn thinking(effort: Effort, limit: Option<u64>) -> String {
     let budget = match effort {
         Effort::None => return r#"{"type":"disabled"}"#.to_owned(),
         Effort::Minimal => 512,
@@ -67,6 +70,7 @@ fn thinking(effort: Effort) -> String {
         // As much as it likes.
         Effort::High | Effort::Xhigh | Effort::Max => return r#"{"type":"enabled"}"#.to_owned(),
     };
+    let budget = limit.map_or(budget, |limit| budget.min((limit / 5 * 4).max(1)));
     format!(r#"{{"type":"enabled","token_budget":{budget}}}"#)
 }
 
@@ -232,7 +236,9 @@ fn content(parts: &[Part<'_>], context: &Context<'_>, drops: &mut Drops) -> Resu
                         None => url.to_string(),
                     },
                 };
-                written.push(format!(r#"{{"type":"image_url","image_url":{{"url":{}}}}}"#, quote(&url)));
+                let detail = part.detail.as_ref().map(|detail| format!(r#","detail":{}"#, quote(detail)));
+                let detail = detail.unwrap_or_default();
+                written.push(format!(r#"{{"type":"image_url","image_url":{{"url":{}{detail}}}}}"#, quote(&url)));
             }
             PartKind::Audio { .. } => drops.cannot(&part.path, "its API has no sound")?,
             PartKind::File(_) => drops.cannot(&part.path, "its API takes no files in messages")?,

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::super::ProviderError;
 use super::super::drops::{Drops, EncodeError};
-use super::super::json::{list, object, quote};
+use super::super::json::{described, list, object, quote};
 use super::super::pieces::{Piece, Said, Whole};
 use super::super::{Context, Outbound};
 use super::request::texts;
-use super::{Usage, cite, finish, sampling};
+use super::{Usage, cite, failed, finish, sampling};
 use crate::catalog::Provider;
 use crate::protocol::Members;
 use crate::protocol::conversation::{Call, Conversation, PartKind, ResponseFormat, Tool, ToolChoice, Turn};
@@ -23,6 +23,7 @@ pub(in super::super) fn encode(
     let options = &conversation.options;
     let mut drops = Drops::new(Provider::Cohere, context.upstream.drop_params);
     drops.options(options, &["seed", "presence_penalty", "frequency_penalty", "top_k"])?;
+    drops.marks(conversation, false, true);
     if options.effort.is_some_and(|effort| effort != crate::protocol::conversation::Effort::None) {
         drops.cannot("reasoning_effort", "version 1 of its API has no thinking")?;
     }
@@ -33,28 +34,30 @@ pub(in super::super) fn encode(
         body.set("stream", "true");
     }
     let has_tools = !conversation.tools.is_empty();
-    if has_tools {
-        match &conversation.tool_choice {
-            None | Some(ToolChoice::Auto) => {
-                let tools =
-                    conversation.tools.iter().map(|tool| definition(tool, &drops)).collect::<Result<Vec<_>, _>>()?;
-                body.set("tools", list(tools));
-            }
-            // Results of earlier calls need their tools.
-            Some(ToolChoice::None) if body.has("tool_results") => {
-                let tools =
-                    conversation.tools.iter().map(|tool| definition(tool, &drops)).collect::<Result<Vec<_>, _>>()?;
-                body.set("tools", list(tools));
-            }
-            Some(ToolChoice::None) => {}
-            Some(_) => drops.cannot("tool_choice", "version 1 of its API cannot be told which tool to call")?,
+    // Results of earlier calls need their tools, whatever may be called now.
+    let hidden = conversation.tool_choice == Some(ToolChoice::None) && !body.has("tool_results");
+    if has_tools && !hidden {
+        let allowed = |tool: &&Tool<'_>| match &conversation.tool_choice {
+            Some(ToolChoice::Named(name)) => tool.name == *name,
+            Some(ToolChoice::Allowed { names, .. }) => names.contains(&tool.name),
+            _ => true,
+        };
+        let shown = conversation.tools.iter().filter(allowed);
+        body.set("tools", list(shown.map(|tool| definition(tool, &drops)).collect::<Result<Vec<_>, _>>()?));
+        let forced = matches!(
+            conversation.tool_choice,
+            Some(ToolChoice::Required | ToolChoice::Named(_) | ToolChoice::Allowed { required: true, .. })
+        );
+        if forced {
+            drops.cannot("tool_choice", "version 1 of its API cannot be made to call a tool")?;
         }
     }
     match &options.response_format {
         None | Some(ResponseFormat::Text) => {}
         Some(_) if has_tools => drops.cannot("response_format", "it takes no format together with tools")?,
         Some(ResponseFormat::Object) => body.set("response_format", r#"{"type":"json_object"}"#),
-        Some(ResponseFormat::Schema { schema, .. }) => {
+        Some(ResponseFormat::Schema { schema, description, .. }) => {
+            let schema = described(schema, description.as_deref());
             body.set("response_format", format!(r#"{{"type":"json_object","schema":{schema}}}"#));
         }
     }
@@ -226,21 +229,30 @@ pub(in super::super) fn whole(body: &[u8]) -> Result<Whole, ProviderError> {
     let id = answer["generation_id"].as_str().map(str::to_owned);
     let mut said = vec![Said::Head { id, model: None }, Said::Piece(0, Piece::Text(text.to_owned()))];
     calls(&answer, &mut said);
-    let raw_usage = end(&answer, answer["finish_reason"].as_str(), &mut said)?;
+    let raw_usage = usage(&answer, &mut said);
+    end(&answer, answer["finish_reason"].as_str(), &mut said)?;
     Ok(Whole { said, raw_usage, native: None })
 }
 
-/// Citations, usage and the end; the raw usage.
-fn end(answer: &Value, reason: Option<&str>, said: &mut Vec<Said>) -> Result<Option<String>, ProviderError> {
+/// The tokens; as they were written.
+fn usage(answer: &Value, said: &mut Vec<Said>) -> Option<String> {
+    let meta = answer.get("meta").filter(|meta| meta.is_object())?;
+    said.push(Said::Usage(Usage::of(meta)));
+    Some(meta.to_string())
+}
+
+/// What the answer rests on, and the end.
+fn end(answer: &Value, reason: Option<&str>, said: &mut Vec<Said>) -> Result<(), ProviderError> {
     cite(answer["citations"].as_array().map(Vec::as_slice).unwrap_or_default(), said);
-    let meta = &answer["meta"];
-    if meta.is_object() {
-        said.push(Said::Usage(Usage::of(meta)));
+    for name in ["documents", "search_results", "search_queries"] {
+        if answer[name].as_array().is_some_and(|list| !list.is_empty()) {
+            said.push(Said::Field(name, answer[name].clone()));
+        }
     }
     let reason = reason.unwrap_or("COMPLETE");
-    let Some(finish) = finish(reason, said) else { return Err(malformed(&format!("the model ended with {reason}"))) };
+    let Some(finish) = finish(reason, said) else { return Err(failed(&format!("the model ended with {reason}"))) };
     said.push(Said::Piece(0, Piece::Finish(finish)));
-    Ok(meta.is_object().then(|| meta.to_string()))
+    Ok(())
 }
 
 /// Reads the events of a stream.
@@ -280,7 +292,8 @@ impl Stream {
             }
             "stream-end" => {
                 let reason = event["finish_reason"].as_str();
-                self.raw = end(&event["response"], reason, said)?;
+                self.raw = usage(&event["response"], said);
+                end(&event["response"], reason, said)?;
                 self.done = true;
             }
             _ => {}

@@ -204,15 +204,12 @@ impl Stream {
             let id = call["id"].as_str().filter(|id| !id.is_empty()).map(str::to_owned);
             let arguments =
                 call.get("args").filter(|args| args.is_object()).map_or_else(|| "{}".to_owned(), Value::to_string);
-            say(Piece::Call { id: id.clone(), name });
+            say(Piece::Call { id, name });
             say(Piece::Arguments(arguments));
             self.calls += 1;
-            if let Some(signature) = &signature
-                && let Some(id) = id
-            {
-                let detail = ReasoningDetail::encrypted(GEMINI, self.details, signature.clone(), Some(id));
+            if let Some(data) = signature.clone() {
+                say(Piece::CallSignature { format: GEMINI, index: self.details, data });
                 self.details += 1;
-                say(Piece::Detail(detail));
             }
             if index == 0 {
                 self.signed |= signature.is_some();

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::super::Context;
 use super::super::drops::{Drops, EncodeError};
 use super::super::json::{list, object, quote};
+use super::request::is_old;
 use crate::catalog::Provider;
 use crate::protocol::conversation::{Call, Conversation, Image, Part, PartKind, Reasoning, Turn};
 use crate::protocol::{GEMINI, Members};
@@ -160,7 +161,8 @@ impl Content {
         for (at, call) in calls.iter().enumerate() {
             let brought = ours().find(|detail| detail.id.as_deref().is_some_and(|id| same_id(id, &call.id)));
             let own_id = native.as_ref().and_then(|native| native.calls().nth(at)).and_then(|part| part.id.clone());
-            let id = own_id.or_else(|| brought.map(|_| call.id.to_string()));
+            // An id that was made here is nothing to the API.
+            let id = own_id.or_else(|| brought.map(|_| call.id.to_string()).filter(|_| !is_old(context.model)));
             let mut inner = Members::default();
             if let Some(id) = &id {
                 inner.set("id", quote(id));
@@ -168,7 +170,9 @@ impl Content {
             inner.set("name", quote(&call.name));
             inner.set("args", call.arguments.clone());
             let mut part = object([("functionCall", inner.to_json().into())]);
-            let signature = brought.and_then(|detail| detail.data.as_deref()).or((at == 0).then_some(UNSIGNED));
+            let signature = brought
+                .and_then(|detail| detail.data.as_deref())
+                .or((at == 0 && !is_old(context.model)).then_some(UNSIGNED));
             if let Some(signature) = signature {
                 part.set("thoughtSignature", quote(signature));
             }

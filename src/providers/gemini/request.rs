@@ -1,7 +1,7 @@
 //! From a conversation to a `generateContent` request.
 
 use super::super::drops::{Drops, EncodeError};
-use super::super::json::{list, number, object, quote, word};
+use super::super::json::{described, list, number, object, quote, word};
 use super::super::{Context, Outbound};
 use super::content::{self, Content};
 use crate::catalog::Provider;
@@ -37,6 +37,7 @@ pub(in super::super) fn encode(
         drops.cannot("thinking", "use reasoning_effort")?;
     }
     drops.one_call_at_a_time(conversation)?;
+    drops.marks(conversation, false, false);
     if options.others.contains(&"modalities") {
         drops.cannot("modalities", "only text answers are translated")?;
     }
@@ -81,7 +82,7 @@ pub(in super::super) fn encode(
 }
 
 /// Whether a model is of the generations before 3.
-fn is_old(model: &str) -> bool {
+pub(super) fn is_old(model: &str) -> bool {
     ["gemini-1", "gemini-2"].iter().any(|prefix| model.contains(prefix))
 }
 
@@ -168,6 +169,9 @@ fn generation<'a>(
     }
     if options.logprobs {
         drops.cannot("logprobs", "its models do not tell them")?;
+        if options.top_logprobs.is_some() {
+            drops.hint("top_logprobs");
+        }
     }
     match &options.response_format {
         None | Some(ResponseFormat::Text) => {}
@@ -175,9 +179,9 @@ fn generation<'a>(
             drops.cannot("response_format", "this model takes no format together with tools")?;
         }
         Some(ResponseFormat::Object) => config.set("responseMimeType", word!("application/json")),
-        Some(ResponseFormat::Schema { schema, .. }) => {
+        Some(ResponseFormat::Schema { schema, description, .. }) => {
             config.set("responseMimeType", word!("application/json"));
-            config.set("responseJsonSchema", *schema);
+            config.set("responseJsonSchema", described(schema, description.as_deref()));
         }
     }
     if let Some(effort) = options.effort {

@@ -1,6 +1,6 @@
 //! Answers of this family, where a strict client would stumble: put right, and everything else kept.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::ProviderError;
 use super::super::failure;
@@ -17,7 +17,8 @@ pub struct Normaliser {
     head: Option<(Value, Value, Value)>,
     /// Usage that came in chunks of the answer.
     usage: Option<Value>,
-    /// Whether something was said after the last `finish_reason`.
+    /// The class of service that stood in the usage.
+    tier: Option<Value>,
     is_stream: bool,
 }
 
@@ -29,7 +30,7 @@ impl Normaliser {
             provider,
             Provider::Mistral | Provider::Groq | Provider::Together | Provider::Perplexity | Provider::AzureOpenai
         );
-        strange.then_some(Normaliser { provider, filter: None, head: None, usage: None, is_stream })
+        strange.then_some(Normaliser { provider, filter: None, head: None, usage: None, tier: None, is_stream })
     }
 
     /// An answer or a chunk, put right; `None` if it is to be left out.
@@ -39,6 +40,10 @@ impl Normaliser {
     pub fn put_right(&mut self, json: &[u8]) -> Result<Option<Vec<u8>>, ProviderError> {
         let mut answer: Value = serde_json::from_slice(json)
             .map_err(|error| ProviderError::Malformed { provider: self.provider, reason: error.to_string() })?;
+        if !answer.is_object() {
+            let reason = "it is no JSON object".to_owned();
+            return Err(ProviderError::Malformed { provider: self.provider, reason });
+        }
         if failure::is_error(json) || answer["x_groq"]["error"].is_string() {
             return Err(self.error(&answer, json));
         }
@@ -58,8 +63,18 @@ impl Normaliser {
             };
             answer["service_tier"] = known.into();
         }
-        for choice in answer["choices"].as_array_mut().into_iter().flatten() {
-            self.choice(choice);
+        if let Some(usage) = answer.get_mut("usage") {
+            let tier = usage_right(usage);
+            if answer.get("service_tier").is_none()
+                && let Some(tier) = tier
+            {
+                answer["service_tier"] = tier;
+            }
+        }
+        for choice in answer.get_mut("choices").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(choice) = choice.as_object_mut() {
+                self.choice(choice);
+            }
         }
         Ok(Some(answer.to_string().into_bytes()))
     }
@@ -80,7 +95,8 @@ impl Normaliser {
             Some(usage) if usage.is_object() => Some(usage),
             _ => answer["x_groq"].get("usage").filter(|usage| usage.is_object()).cloned(),
         };
-        if let Some(usage) = usage {
+        if let Some(mut usage) = usage {
+            self.tier = usage_right(&mut usage).or_else(|| self.tier.take());
             self.usage = Some(usage);
         }
         if let Some(members) = answer.as_object_mut() {
@@ -106,40 +122,35 @@ impl Normaliser {
         true
     }
 
-    fn choice(&self, choice: &mut Value) {
-        let finish = match choice["finish_reason"].as_str() {
+    fn choice(&self, choice: &mut Map<String, Value>) {
+        let finish = match choice.get("finish_reason").and_then(Value::as_str) {
             Some("eos") => Some("stop"),
             Some("model_length") => Some("length"),
             _ => None,
         };
         if let Some(finish) = finish {
-            choice["finish_reason"] = finish.into();
+            choice.insert("finish_reason".to_owned(), finish.into());
         }
-        if choice["logprobs"].is_number() {
-            choice["logprobs"] = Value::Null;
-        }
-        if self.is_stream && choice.get("delta").is_none() {
-            choice["delta"] = json!({});
+        logprobs_right(choice);
+        if self.is_stream && !choice.contains_key("delta") {
+            choice.insert("delta".to_owned(), json!({}));
         }
         for name in ["message", "delta"] {
             if let Some(message) = choice.get_mut(name).and_then(Value::as_object_mut) {
                 thinking_apart(message);
+                if name == "message" && !message.contains_key("content") {
+                    message.insert("content".to_owned(), Value::Null);
+                }
                 if let Some(reasoning) = message.get("reasoning").filter(|text| text.is_string()).cloned() {
                     message.entry("reasoning_content").or_insert(reasoning);
                 }
+                if message.get("tool_calls").is_some_and(|calls| calls.as_array().is_none_or(Vec::is_empty)) {
+                    message.shift_remove("tool_calls");
+                }
                 let calls = message.get_mut("tool_calls").and_then(Value::as_array_mut);
                 for (index, call) in calls.into_iter().flatten().enumerate() {
-                    // Later pieces of a call with an empty name would be taken for a name.
-                    if let Some(function) = call["function"].as_object_mut()
-                        && function.get("name").is_some_and(|name| *name == "")
-                    {
-                        function.shift_remove("name");
-                    }
-                    if name == "delta" && call.get("index").is_none() {
-                        call["index"] = index.into();
-                    }
-                    if call["id"] == "null" || call["id"] == "" {
-                        call.as_object_mut().map(|call| call.shift_remove("id"));
+                    if let Some(call) = call.as_object_mut() {
+                        call_right(call, index, name == "delta");
                     }
                 }
             }
@@ -151,8 +162,11 @@ impl Normaliser {
     pub fn usage_chunk(&self) -> Option<String> {
         let usage = self.usage.as_ref()?;
         let (id, created, model) = self.head.as_ref()?;
-        let chunk = json!({ "id": id, "object": "chat.completion.chunk", "created": created, "model": model,
+        let mut chunk = json!({ "id": id, "object": "chat.completion.chunk", "created": created, "model": model,
             "choices": [], "usage": usage });
+        if let Some(tier) = &self.tier {
+            chunk["service_tier"] = tier.clone();
+        }
         Some(chunk.to_string())
     }
 
@@ -164,8 +178,61 @@ impl Normaliser {
     }
 }
 
+/// A tool call, or a piece of one.
+fn call_right(call: &mut Map<String, Value>, index: usize, is_piece: bool) {
+    // A later piece with an empty name would be taken for a name.
+    if let Some(function) = call.get_mut("function").and_then(Value::as_object_mut)
+        && function.get("name").is_some_and(|name| *name == "")
+    {
+        function.shift_remove("name");
+    }
+    if is_piece && !call.contains_key("index") {
+        call.insert("index".to_owned(), index.into());
+    }
+    if call.get("id").is_some_and(|id| *id == "null" || *id == "") {
+        call.shift_remove("id");
+    }
+}
+
+/// Mistral's older name for cached tokens gets OpenAI's as well; the class of service that it has in there, if any.
+fn usage_right(usage: &mut Value) -> Option<Value> {
+    let members = usage.as_object_mut()?;
+    if let Some(cached) = members.get("num_cached_tokens").filter(|count| count.is_u64()).cloned() {
+        let details = members.entry("prompt_tokens_details").or_insert_with(|| json!({}));
+        if details.is_null() {
+            *details = json!({});
+        }
+        if let Some(details) = details.as_object_mut() {
+            details.entry("cached_tokens").or_insert(cached);
+        }
+    }
+    members.get("service_tier").filter(|tier| tier.is_string()).cloned()
+}
+
+/// Together's probabilities, in OpenAI's form: lists beside each other, or in a stream one figure.
+fn logprobs_right(choice: &mut Map<String, Value>) {
+    let token = |token: &Value, logprob: &Value| {
+        let bytes = token.as_str().map(str::as_bytes);
+        json!({ "token": token, "logprob": logprob, "bytes": bytes, "top_logprobs": [] })
+    };
+    let content: Vec<Value> = match choice.get("logprobs") {
+        Some(figure @ Value::Number(_)) => {
+            let text = choice.get("delta").and_then(|delta| delta.get("content")).cloned().unwrap_or_default();
+            vec![token(&text, figure)]
+        }
+        Some(Value::Object(lists)) => {
+            let list = |name: &str| lists.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            list("tokens").iter().zip(list("token_logprobs")).map(|(text, figure)| token(text, figure)).collect()
+        }
+        _ => return,
+    };
+    if !content.is_empty() {
+        choice.insert("logprobs".to_owned(), json!({ "content": content, "refusal": null }));
+    }
+}
+
 /// Mistral's thinking stands in the content, as parts of their own.
-fn thinking_apart(message: &mut serde_json::Map<String, Value>) {
+fn thinking_apart(message: &mut Map<String, Value>) {
     let Some(Value::Array(parts)) = message.get("content") else { return };
     let mut text = String::new();
     let mut thought = String::new();

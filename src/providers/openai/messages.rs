@@ -53,7 +53,7 @@ pub(super) fn edit(upstream: &Upstream, messages: &str, drops: &mut Drops) -> Re
             Provider::Together => {
                 developer_is_system(&mut message);
                 if message.get("role") == Some("\"tool\"") {
-                    plain_text(&mut message);
+                    plain_text(&mut message, index, drops)?;
                 }
             }
             _ => {}
@@ -220,17 +220,21 @@ fn parts(content: &str) -> Vec<String> {
 }
 
 /// A content of text parts as one text.
-fn plain_text(message: &mut Members<'_>) {
+fn plain_text(message: &mut Members<'_>, index: usize, drops: &mut Drops) -> Result<(), EncodeError> {
     #[derive(serde::Deserialize)]
     struct Part {
         #[serde(default)]
-        text: String,
+        text: Option<String>,
     }
     let parts = message.get("content").and_then(|content| serde_json::from_str::<Vec<Part>>(content).ok());
     if let Some(parts) = parts {
-        let texts: Vec<String> = parts.into_iter().map(|part| part.text).collect();
+        if let Some(at) = parts.iter().position(|part| part.text.is_none()) {
+            drops.cannot(&format!("messages[{index}].content[{at}]"), "a tool's result is text there")?;
+        }
+        let texts: Vec<String> = parts.into_iter().filter_map(|part| part.text).collect();
         message.set("content", quote(&texts.join("\n")));
     }
+    Ok(())
 }
 
 /// Mistral knows no `developer`, wants ids of nine letters or digits, no user directly after a tool, and no tool

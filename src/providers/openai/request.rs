@@ -157,7 +157,12 @@ const NOTHING: &[(&str, &[&str])] = &[
 pub(in super::super) fn encode(request: &ChatRequest<'_>, context: &Context<'_>) -> Result<Outbound, EncodeError> {
     let provider = context.upstream.provider;
     let mut drops = Drops::new(provider, context.upstream.drop_params);
-    let patched = request.with_model(context.model, usage_chunk(provider));
+    // Azure knows its deployments only, whatever model they serve.
+    let deployment = context.upstream.deployment.as_deref().filter(|_| provider == Provider::AzureOpenai);
+    let patched = request.with_model(deployment.unwrap_or(context.model), usage_chunk(provider));
+    if passes(context, &patched) {
+        return Ok(Outbound { body: patched, dropped: Vec::new() });
+    }
     let text = std::str::from_utf8(&patched).unwrap_or_default();
     let Some(mut body) = Members::parse(text) else { return Ok(Outbound { body: patched, dropped: Vec::new() }) };
     let before = body.clone();
@@ -217,6 +222,26 @@ pub(in super::super) fn encode(request: &ChatRequest<'_>, context: &Context<'_>)
     }
     let bytes = if changed { body.to_json().into() } else { patched.clone() };
     Ok(Outbound { body: bytes, dropped: drops.into_names() })
+}
+
+/// Whether nothing in a request needs an edit, told by a look at its bytes: most requests are read once and not again.
+fn passes(context: &Context<'_>, body: &[u8]) -> bool {
+    let needles: &[&[u8]] = match context.upstream.provider {
+        Provider::Openrouter | Provider::Xrouter => &[],
+        Provider::OpenaiCompatible => &[b"\"reasoning_details\"", b"\"provider_fields\""],
+        Provider::Ollama => &[
+            b"\"max_completion_tokens\"",
+            b"\"arguments\"",
+            b"\"cache_control\"",
+            b"\"reasoning_details\"",
+            b"\"provider_fields\"",
+        ],
+        Provider::Openai if !model::reasons(context.model) => {
+            &[b"\"reasoning_details\"", b"\"reasoning_content\"", b"\"cache_control\"", b"\"provider_fields\""]
+        }
+        _ => return false,
+    };
+    needles.iter().all(|needle| memchr::memmem::find(body, needle).is_none())
 }
 
 /// Mistral, Together and Perplexity report usage by themselves; Mistral refuses the option as an unknown field
@@ -381,10 +406,14 @@ fn openai(body: &mut Members<'_>, context: &Context<'_>, drops: &mut Drops) -> R
 /// Takes out what an older version of Azure's API would refuse; whether anything changed.
 fn azure(body: &mut Members<'_>, context: &Context<'_>, drops: &mut Drops) -> Result<bool, EncodeError> {
     let Some(version) = context.upstream.azure_version() else { return Ok(false) };
+    // The last dated version knows the newer name for its reasoning models only.
+    let renamed = version <= "2024-10-21"
+        && !model::reasons(context.model)
+        && rename(body, "max_completion_tokens", "max_tokens");
     let knows = |name: &str| AZURE_SINCE.iter().all(|(field, since)| *field != name || version >= *since);
     let before = body.iter().count();
     only(body, knows, drops)?;
-    Ok(body.iter().count() != before)
+    Ok(renamed || body.iter().count() != before)
 }
 
 /// Tools without prompt-cache markers; `None` if there are none.

@@ -5,7 +5,7 @@ mod http;
 mod program;
 
 pub(crate) use fleet::Fleet;
-pub(crate) use http::{Http, question};
+pub(crate) use http::{Http, Response, question};
 pub(crate) use program::{Program, redis_server};
 
 use std::time::Duration;
