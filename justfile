@@ -22,7 +22,11 @@ check:
 test *ARGS:
     cargo test --locked {{ARGS}}
 
-# Real clients: the OpenAI package for Python, and a browser
+# Broken requests, answers, streams and errors through every dialect, each property for so many seconds
+fuzz SECONDS="60":
+    XROUTER_FUZZ_SECONDS={{SECONDS}} cargo test --locked --release --test it fuzz
+
+# Real clients: the OpenAI package for Python, LangChain, LiteLLM, and a browser
 clients:
     scripts/test-clients
 

@@ -26,7 +26,9 @@ impl ChatApi {
     /// The router decides how strong a model the request needs and sends it to the cheapest tier that
     /// can do it. `model` may force a tier (`xrouter/cheap`, `xrouter/medium`, `xrouter/frontier`); every
     /// other name lets the router decide, as does the header `X-Xrouter-Tier: auto`. Fields that are not
-    /// listed here pass through untouched. Also served without `/v1`.
+    /// listed here pass through untouched to upstreams with OpenAI's API. For other providers the request is
+    /// translated; what one has no word for is refused (400, `unsupported_parameter`, `param` names it), or left out and
+    /// named in the answer's `X-Xrouter-Dropped-Params` where the upstream is configured so. Also served without `/v1`.
     #[oai(path = "/v1/chat/completions", method = "post", operation_id = "createChatCompletion", tag = "Tag::Chat")]
     async fn create(&self, request: &Request, body: ChatBody) -> Result<ChatAnswer, ApiError> {
         let body = body.0.lock().ok().and_then(|mut body| body.take()).unwrap_or_else(Body::empty);

@@ -9,6 +9,7 @@ mod classifier_call;
 mod decide;
 mod estimate;
 mod models;
+mod reading;
 mod record;
 mod stream;
 mod warm;

@@ -8,24 +8,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::estimate;
+use super::reading::{Reading, error_in_stream, translate};
 use super::record::Record;
 use crate::catalog::Provider;
-use crate::protocol::{ChunkView, ErrorBody, ErrorEnvelope, Timestamp};
-use crate::providers::{self, Dialect, Memory, Normaliser, ProviderError, Reply, SseSplitter, Target, Translator};
+use crate::protocol::{ChunkView, ErrorBody, ErrorEnvelope};
+use crate::providers::{self, Memory, ProviderError, Reply, SseSplitter, Target};
 
 /// How long the end of the connection is waited for after `[DONE]`, so that it can be used again.
 const LINGER: Duration = Duration::from_millis(250);
-
-/// What is done with the upstream's events.
-#[derive(Debug)]
-enum Reading {
-    /// They pass as they are.
-    Pass,
-    /// They pass, put right where a strict client would stumble.
-    Normalise(Box<Normaliser>),
-    /// They are translated.
-    Translate(Box<Translator>),
-}
 
 /// What of a stream does not change.
 #[derive(Debug)]
@@ -101,8 +91,7 @@ impl Meter {
             }
             return Err(malformed(format!("its type is `{kind}` instead of text/event-stream")));
         }
-        let dialect = ask.target.dialect;
-        let mut reading = reading(dialect, provider, ask);
+        let mut reading = Reading::of(ask.target, ask.model, ask.include_usage);
         let mut splitter = SseSplitter::default();
         let mut events = Vec::new();
         let mut written = Vec::new();
@@ -113,7 +102,7 @@ impl Meter {
                 Some(piece) => splitter.push(piece, &mut events).map_err(|error| malformed(error.to_string()))?,
                 None => events.extend(splitter.finish()),
             }
-            if begun(&mut reading, provider, &mut events, &mut written)? {
+            if reading.begun(provider, &mut events, &mut written)? {
                 break;
             }
             if at_end {
@@ -205,7 +194,7 @@ impl Meter {
     fn event(&mut self, event: Bytes) {
         if let Reading::Translate(translator) = &mut self.reading {
             let mut written = Vec::new();
-            let told = read(translator, &event, &mut written);
+            let told = translate(translator, &event, &mut written);
             self.say(written);
             if let Err(error) = told {
                 self.break_off(&error);
@@ -420,92 +409,6 @@ impl Opening {
     }
 }
 
-fn reading(dialect: Dialect, provider: Provider, ask: Ask<'_>) -> Reading {
-    let created = Timestamp::now().0 / 1000;
-    if let Some(translator) = Translator::new(dialect, provider, created, ask.model, ask.include_usage) {
-        return Reading::Translate(Box::new(translator));
-    }
-    Normaliser::new(provider, true).map_or(Reading::Pass, |normaliser| Reading::Normalise(Box::new(normaliser)))
-}
-
-/// Whether the stream has begun to say something. Events that were read are taken out and written.
-fn begun(
-    reading: &mut Reading,
-    provider: Provider,
-    events: &mut Vec<Bytes>,
-    written: &mut Vec<Bytes>,
-) -> Result<bool, ProviderError> {
-    let malformed = |reason: String| ProviderError::Malformed { provider, reason };
-    match reading {
-        Reading::Pass => {
-            let first = events.iter().filter_map(|event| providers::data(event)).find(|data| !data.is_empty());
-            let Some(data) = first else { return Ok(false) };
-            if data.as_ref() != b"[DONE]" {
-                let view: ChunkView<'_> =
-                    serde_json::from_slice(&data).map_err(|error| malformed(format!("its first event: {error}")))?;
-                if view.is_error() {
-                    return Err(error_in_stream(provider, &data));
-                }
-            }
-            Ok(true)
-        }
-        Reading::Normalise(normaliser) => {
-            while !events.is_empty() {
-                let event = events.remove(0);
-                match providers::data(&event) {
-                    Some(data) if data.as_ref() == b"[DONE]" => {
-                        events.insert(0, event);
-                        return Ok(true);
-                    }
-                    Some(data) => {
-                        if let Some(json) = normaliser.put_right(&data)? {
-                            written.push([b"data: ", json.as_slice(), b"\n\n"].concat().into());
-                            return Ok(true);
-                        }
-                    }
-                    None => written.push(event),
-                }
-            }
-            Ok(false)
-        }
-        Reading::Translate(translator) => {
-            while !events.is_empty() {
-                let event = events.remove(0);
-                read(translator, &event, written)?;
-                if translator.has_output() {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
-        }
-    }
-}
-
-/// Translates one event. Comments keep the connection open, as does Anthropic's `ping`; an error may stand
-/// without `data:`, as Google's do.
-fn read(translator: &mut Translator, event: &Bytes, written: &mut Vec<Bytes>) -> Result<(), ProviderError> {
-    let keep_alive = || Bytes::from_static(b": keep-alive\n\n");
-    match providers::data(event) {
-        Some(data) if data.is_empty() => Ok(()),
-        Some(data) => {
-            if data.len() < 64 && memchr::memmem::find(&data, b"\"ping\"").is_some() && translator.has_output() {
-                written.push(keep_alive());
-            }
-            translator.event(&data, written)
-        }
-        None => {
-            let bare = event.trim_ascii();
-            if matches!(bare.first(), Some(b'{' | b'[')) {
-                return translator.event(bare, written);
-            }
-            if bare.starts_with(b":") && translator.has_output() {
-                written.push(keep_alive());
-            }
-            Ok(())
-        }
-    }
-}
-
 /// Whether JSON text has a member whose value begins with `opening`. An escaped quote before the name
 /// cannot match, as its closing one is escaped too.
 fn has_member(json: &[u8], name: &[u8], opening: u8) -> bool {
@@ -514,16 +417,6 @@ fn has_member(json: &[u8], name: &[u8], opening: u8) -> bool {
         let mut rest = rest.iter().skip_while(|byte| byte.is_ascii_whitespace());
         rest.next() == Some(&b':') && rest.find(|byte| !byte.is_ascii_whitespace()) == Some(&opening)
     })
-}
-
-/// An error event: its status if it names one, else 502.
-fn error_in_stream(provider: Provider, data: &[u8]) -> ProviderError {
-    let none = reqwest::header::HeaderMap::new();
-    if !providers::is_error(data) {
-        // The model failed, and says so with its finish reason only.
-        return providers::failure(provider, 200, &none, br#"{"error":{"message":"the model failed"}}"#);
-    }
-    providers::failure(provider, 200, &none, data)
 }
 
 #[cfg(test)]

@@ -174,15 +174,13 @@ fn pass(provider: Provider, body: Bytes) -> Result<Answer, ProviderError> {
 fn failed_choice(body: &[u8]) -> Vec<u8> {
     let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let choice = &answer["choices"][0];
-    match choice.get("error") {
-        Some(error) => serde_json::json!({ "error": error }),
-        None => {
-            let reason = choice["finish_reason"].as_str().unwrap_or("error");
-            serde_json::json!({ "error": { "message": format!("the model ended with `{reason}`") } })
-        }
-    }
-    .to_string()
-    .into_bytes()
+    let error = if let Some(error) = choice.get("error") {
+        serde_json::json!({ "error": error })
+    } else {
+        let reason = choice["finish_reason"].as_str().unwrap_or("error");
+        serde_json::json!({ "error": { "message": format!("the model ended with `{reason}`") } })
+    };
+    error.to_string().into_bytes()
 }
 
 /// Reads a stream in a dialect that translates, and writes OpenAI's chunks.

@@ -211,3 +211,20 @@ fn an_upstreams_json_alone_configures_the_router_and_the_demo_does_not_read_it()
     let demo = out(&Program::run(folder.path(), &["demo", "--port", "0", "--requests", "2", "--seconds", "3"]));
     assert!(demo.contains("2 requests cost"), "{demo}");
 }
+
+#[test]
+fn a_simulated_provider_serves_and_refuses_as_the_real_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Program::xrouter(folder.path());
+    command.args(["simulate", "anthropic", "--seconds", "60"]);
+    let (mut program, line) = Program::start_until(command, |line| line.contains("base_url"));
+    let url = line.split_whitespace().last().unwrap().to_owned();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let response = runtime.block_on(Http::new(url).post("/messages", "application/json", r#"{"model":"m"}"#));
+    assert_eq!(response.status, 400);
+    assert!(response.json()["error"]["message"].as_str().unwrap().contains("anthropic-version"), "{}", response.text());
+    assert_eq!(program.interrupt(), Some(130));
+    let wrong = Program::run(folder.path(), &["simulate", "nobody"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8(wrong.stderr).unwrap().contains("anthropic, gemini, cohere"));
+}
