@@ -53,6 +53,14 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// Everything that it is called with and that nobody may see: its key, and the values of its own headers. What is
+    /// too short to be one is left out, as it may stand anywhere.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let key = self.api_key.as_ref().map(Secret::expose);
+        let headers = self.headers.iter().filter_map(|(_, value)| value.to_str().ok());
+        key.into_iter().chain(headers).filter(|secret| secret.len() >= 8)
+    }
+
     /// The dated API version that Azure is called with; `None` for its newer API, which has none in the path's place.
     #[must_use]
     pub fn azure_version(&self) -> Option<&str> {

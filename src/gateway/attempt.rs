@@ -69,7 +69,10 @@ impl Gateway {
                     let route = record.route();
                     return Ok(answer(route, AnswerBody::Stream(Box::new(meter.with(record)))));
                 }
-                Err(error) => error,
+                Err(mut error) => {
+                    error.redact(target.upstream.secrets());
+                    error
+                }
             };
             let verdict = error.verdict();
             if verdict == Verdict::Client {

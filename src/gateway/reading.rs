@@ -39,16 +39,21 @@ impl Reading {
         written: &mut Vec<Bytes>,
     ) -> Result<bool, ProviderError> {
         let malformed = |reason: String| ProviderError::Malformed { provider, reason };
+        let nothing_said = || malformed("the stream ended before it said anything".to_owned());
         match self {
             Reading::Pass => {
                 let first = events.iter().filter_map(|event| providers::data(event)).find(|data| !data.is_empty());
                 let Some(data) = first else { return Ok(false) };
-                if data.as_ref() != b"[DONE]" {
-                    let view: ChunkView<'_> = serde_json::from_slice(&data)
-                        .map_err(|error| malformed(format!("its first event: {error}")))?;
-                    if view.is_error() {
-                        return Err(error_in_stream(provider, &data));
-                    }
+                if data.as_ref() == b"[DONE]" {
+                    return Err(nothing_said());
+                }
+                if providers::is_error(&data) {
+                    return Err(error_in_stream(provider, &data));
+                }
+                let view: ChunkView<'_> =
+                    serde_json::from_slice(&data).map_err(|error| malformed(format!("its first event: {error}")))?;
+                if view.is_error() {
+                    return Err(error_in_stream(provider, &data));
                 }
                 Ok(true)
             }
@@ -56,10 +61,7 @@ impl Reading {
                 while !events.is_empty() {
                     let event = events.remove(0);
                     match providers::data(&event) {
-                        Some(data) if data.as_ref() == b"[DONE]" => {
-                            events.insert(0, event);
-                            return Ok(true);
-                        }
+                        Some(data) if data.as_ref() == b"[DONE]" => return Err(nothing_said()),
                         Some(data) => {
                             if let Some(json) = normaliser.put_right(&data)? {
                                 written.push([b"data: ", json.as_slice(), b"\n\n"].concat().into());

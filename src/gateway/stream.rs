@@ -11,6 +11,7 @@ use super::estimate;
 use super::reading::{Reading, error_in_stream, translate};
 use super::record::Record;
 use crate::catalog::Provider;
+use crate::config::Secret;
 use crate::protocol::{ChunkView, ErrorBody, ErrorEnvelope};
 use crate::providers::{self, Memory, ProviderError, Reply, SseSplitter, Target};
 
@@ -27,6 +28,8 @@ struct Facts {
     deadline: Option<Instant>,
     memory: Memory,
     scope: String,
+    /// What no error may show.
+    secrets: Vec<Secret>,
 }
 
 /// A stream whose first event has come.
@@ -121,6 +124,7 @@ impl Meter {
             deadline: upstream.timeouts.stream_total.map(|limit| Instant::now() + limit),
             memory: ask.memory.clone(),
             scope: ask.scope.to_owned(),
+            secrets: upstream.secrets().map(Secret::new).collect(),
         };
         Ok(Opening { reply, splitter, reading, events, written, facts })
     }
@@ -152,12 +156,12 @@ impl Meter {
         match tokio::time::timeout(limit, self.reply.chunk()).await {
             Ok(Ok(Some(piece))) => {
                 if let Err(error) = self.take(piece) {
-                    self.break_off(&ProviderError::Malformed { provider, reason: error.to_string() });
+                    self.break_off(ProviderError::Malformed { provider, reason: error.to_string() });
                 }
             }
             Ok(Ok(None)) => self.end(),
-            Ok(Err(error)) => self.break_off(&error),
-            Err(_) => self.break_off(&ProviderError::Timeout { provider, limit }),
+            Ok(Err(error)) => self.break_off(error),
+            Err(_) => self.break_off(ProviderError::Timeout { provider, limit }),
         }
     }
 
@@ -197,7 +201,7 @@ impl Meter {
             let told = translate(translator, &event, &mut written);
             self.say(written);
             if let Err(error) = told {
-                self.break_off(&error);
+                self.break_off(error);
             }
             return;
         }
@@ -218,7 +222,7 @@ impl Meter {
         match normaliser.put_right(&data) {
             Ok(None) => {}
             Ok(Some(json)) => self.put_right(&json),
-            Err(error) => self.break_off(&error),
+            Err(error) => self.break_off(error),
         }
     }
 
@@ -232,20 +236,22 @@ impl Meter {
     /// Reads what an event of OpenAI's dialect tells; whether it goes out.
     fn look(&mut self, data: &[u8]) -> bool {
         estimate::collect(data, self.record.seen());
-        let telling = !self.seen_token
+        // A quote inside of a text is escaped, so this is a name or a whole value.
+        let wrong = memchr::memmem::find(data, b"\"error\"").is_some();
+        let telling = wrong
+            || !self.seen_token
             || has_member(data, b"\"usage\"", b'{')
-            || has_member(data, b"\"finish_reason\"", b'"')
-            || has_member(data, b"\"error\"", b'{')
-            || has_member(data, b"\"error\"", b'"');
+            || has_member(data, b"\"finish_reason\"", b'"');
         if !telling {
             return true;
         }
-        let Ok(view) = serde_json::from_slice::<ChunkView<'_>>(data) else { return true };
-        if view.is_error() {
+        let view = serde_json::from_slice::<ChunkView<'_>>(data);
+        if view.as_ref().is_ok_and(ChunkView::is_error) || wrong && providers::is_error(data) {
             let error = error_in_stream(self.facts.provider, data);
-            self.break_off(&error);
+            self.break_off(error);
             return false;
         }
+        let Ok(view) = view else { return true };
         self.record.answered(view.model.as_deref(), view.token_usage().zip(view.raw_usage()));
         if !self.seen_token && view.has_output() {
             self.seen_token = true;
@@ -308,7 +314,11 @@ impl Meter {
 
     /// The upstream closed the stream.
     fn end(&mut self) {
-        if let Some(rest) = self.splitter.finish() {
+        if let Some(mut rest) = self.splitter.finish() {
+            // What comes behind it must not stand in the same event.
+            if !rest.ends_with(b"\n\n") {
+                rest = [rest.trim_ascii_end(), b"\n\n"].concat().into();
+            }
             let before = self.out.len();
             let translates = matches!(self.reading, Reading::Translate(_));
             self.event(rest);
@@ -322,7 +332,7 @@ impl Meter {
             let told = translator.end(&mut written);
             self.say(written);
             if let Err(error) = told {
-                self.break_off(&error);
+                self.break_off(error);
             }
             return;
         }
@@ -334,18 +344,19 @@ impl Meter {
             }
             State::Running => {
                 let reason = "the stream ended before its answer did".to_owned();
-                self.break_off(&ProviderError::Malformed { provider: self.facts.provider, reason });
+                self.break_off(ProviderError::Malformed { provider: self.facts.provider, reason });
             }
             State::Done | State::Ended => self.state = State::Ended,
         }
     }
 
     /// Tells the client that the answer is not complete: an error event, and no `[DONE]`.
-    fn break_off(&mut self, error: &ProviderError) {
+    fn break_off(&mut self, mut error: ProviderError) {
         if self.state != State::Running {
             return;
         }
         self.report();
+        error.redact(self.facts.secrets.iter().map(Secret::expose));
         let message = error.public_message();
         tracing::warn!(upstream = %self.facts.upstream, error = message, "a stream broke off");
         self.state = State::Ended;

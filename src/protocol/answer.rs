@@ -62,7 +62,7 @@ pub struct ChunkView<'a> {
     #[serde(borrow, default)]
     pub model: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    choices: Vec<ChoiceView<'a>>,
+    choices: Option<Vec<ChoiceView<'a>>>,
     #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
     #[serde(default)]
@@ -89,7 +89,11 @@ struct DeltaView<'a> {
     tool_calls: Option<Vec<IgnoredAny>>,
 }
 
-impl ChunkView<'_> {
+impl<'a> ChunkView<'a> {
+    fn choices(&self) -> &[ChoiceView<'a>] {
+        self.choices.as_deref().unwrap_or_default()
+    }
+
     /// Token counts, if this chunk carries them.
     #[must_use]
     pub fn token_usage(&self) -> Option<TokenUsage> {
@@ -106,14 +110,14 @@ impl ChunkView<'_> {
     /// `stream_options.include_usage`.
     #[must_use]
     pub fn is_usage_only(&self) -> bool {
-        self.choices.is_empty() && self.usage.is_some()
+        self.choices().is_empty() && self.usage.is_some()
     }
 
     /// Whether the model said something in this chunk: text, reasoning or a tool call.
     #[must_use]
     pub fn has_output(&self) -> bool {
         let says = |text: &Option<Cow<'_, str>>| text.as_deref().is_some_and(|text| !text.is_empty());
-        self.choices.iter().filter_map(|choice| choice.delta.as_ref()).any(|delta| {
+        self.choices().iter().filter_map(|choice| choice.delta.as_ref()).any(|delta| {
             says(&delta.content)
                 || says(&delta.reasoning_content)
                 || says(&delta.reasoning)
@@ -124,19 +128,19 @@ impl ChunkView<'_> {
     /// Whether a choice ends with this chunk.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.choices.iter().any(|choice| choice.finish_reason.is_some())
+        self.choices().iter().any(|choice| choice.finish_reason.is_some())
     }
 
     /// Whether the provider reports a failure in the middle of the stream.
     #[must_use]
     pub fn is_error(&self) -> bool {
-        self.error.is_some() || self.choices.iter().any(|choice| is_failure(choice.finish_reason.as_deref()))
+        self.error.is_some() || self.choices().iter().any(|choice| is_failure(choice.finish_reason.as_deref()))
     }
 
     /// The text of the first choice in this chunk, empty if there is none.
     #[must_use]
     pub fn text(&self) -> &str {
-        self.choices
+        self.choices()
             .first()
             .and_then(|choice| choice.delta.as_ref())
             .and_then(|delta| delta.content.as_deref())

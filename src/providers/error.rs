@@ -81,6 +81,28 @@ pub enum Verdict {
 }
 
 impl ProviderError {
+    /// Takes secrets out of what a provider said: some repeat the request that they refuse, with its headers.
+    pub fn redact<'s>(&mut self, secrets: impl Iterator<Item = &'s str>) {
+        const REDACTED: &str = "[redacted]";
+        let (message, detail) = match self {
+            ProviderError::Status { message, detail, .. } => (message, detail.as_deref_mut()),
+            ProviderError::Malformed { reason, .. } | ProviderError::Unreachable { reason, .. } => (reason, None),
+            _ => return,
+        };
+        let mut texts = vec![message];
+        if let Some(detail) = detail {
+            texts.extend([&mut detail.message, &mut detail.kind]);
+            texts.extend(detail.code.iter_mut().chain(detail.param.iter_mut()));
+        }
+        for secret in secrets {
+            for text in &mut texts {
+                if text.contains(secret) {
+                    **text = text.replace(secret, REDACTED);
+                }
+            }
+        }
+    }
+
     /// Who is at fault.
     #[must_use]
     pub fn verdict(&self) -> Verdict {

@@ -20,6 +20,9 @@ pub(super) struct Whole {
     pub(super) native: Option<String>,
 }
 
+/// Most answers of one request: OpenAI's own limit of `n`.
+const MOST_ANSWERS: u64 = 128;
+
 /// One thing that a provider says.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Said {
@@ -140,7 +143,8 @@ impl Assembler {
 
     /// Whether every answer that began has ended, and at least one has.
     pub(super) fn is_finished(&self) -> bool {
-        !self.answers.is_empty() && self.answers.iter().all(|answer| answer.finished.is_some())
+        let mut begun = self.answers.iter().filter(|answer| answer.begun).peekable();
+        begun.peek().is_some() && begun.all(|answer| answer.finished.is_some())
     }
 
     /// The first answer as a turn, for its provider to have it back.
@@ -153,8 +157,7 @@ impl Assembler {
     }
 
     fn answer(&mut self, index: u64) -> &mut Progress {
-        // No provider gives more than some answers; a larger number is a lie.
-        let index = usize::try_from(index).unwrap_or(0).min(127);
+        let index = usize::try_from(index).unwrap_or(0);
         if self.answers.len() <= index {
             self.answers.resize_with(index + 1, Progress::default);
         }
@@ -197,7 +200,8 @@ impl Assembler {
                 self.fields.insert(name.to_owned(), value);
                 return Vec::new();
             }
-            Said::Piece(index, piece) => (index, piece),
+            // No provider gives more than some answers; a larger number is a lie.
+            Said::Piece(index, piece) => (index.min(MOST_ANSWERS - 1), piece),
         };
         let made_id = match &piece {
             Piece::Call { id: None, .. } => {
@@ -314,7 +318,7 @@ impl Assembler {
         let mut choices: Vec<Choice> = Vec::new();
         for said in all {
             for part in self.take(said) {
-                let at = usize::try_from(part.index).unwrap_or(0).min(127);
+                let at = usize::try_from(part.index).unwrap_or(0);
                 while choices.len() <= at {
                     choices.push(Choice { index: choices.len() as u64, finish_reason: "stop", ..Choice::default() });
                 }

@@ -31,7 +31,7 @@ async fn simulator(name: &str, reasoning_percent: u64) -> Simulator {
         "cohere_v1" => Voice::CohereV1,
         _ => Voice::Of(Provider::ALL.into_iter().find(|provider| provider.as_str() == name).unwrap()),
     };
-    let api_key = Some("the-key".to_owned());
+    let api_key = Some("the-secret-key".to_owned());
     Simulator::start(Profile { voice, model: String::new(), api_key, reasoning_percent, ..Profile::default() })
         .await
         .unwrap()
@@ -41,7 +41,7 @@ async fn simulator(name: &str, reasoning_percent: u64) -> Simulator {
 fn upstream(name: &str, model: &str, simulator: &Simulator) -> String {
     let provider = if name == "cohere_v1" { "cohere" } else { name };
     format!(
-        "provider = \"{provider}\"\nbase_url = \"{}\"\nmodel = \"{model}\"\napi_key = \"the-key\"\nname = \"{name}\"\n\
+        "provider = \"{provider}\"\nbase_url = \"{}\"\nmodel = \"{model}\"\napi_key = \"the-secret-key\"\nname = \"{name}\"\n\
          price = {{ input = 1.0, output = 10.0, cache_read = 0.1, cache_write = 2.0, cache_write_1h = 4.0 }}\n",
         simulator.base_url()
     )
@@ -151,7 +151,7 @@ async fn what_fails_before_the_first_byte_is_answered_by_the_next_upstream_in_ev
         let html = Reply::Raw { content_type: "text/html".to_owned(), body: b"<html>oops</html>".to_vec() };
         let overloaded = Reply::Refuse { status: 529, message: "Overloaded".to_owned() };
         let limited = Reply::Refuse { status: 429, message: "slow down".to_owned() };
-        let forbidden = Reply::Refuse { status: 403, message: "the-key is not allowed".to_owned() };
+        let forbidden = Reply::Refuse { status: 403, message: "not allowed".to_owned() };
         for reply in [html, overloaded, limited, forbidden, Reply::ErrorAfter(0), Reply::CutAfter(0)] {
             let streams = matches!(reply, Reply::ErrorAfter(_) | Reply::CutAfter(_));
             first.next(reply.clone());
@@ -397,4 +397,52 @@ async fn the_list_of_models_has_what_is_configured_and_what_the_upstreams_list()
     assert_eq!(models[8]["context_length"], 200_000, "from the list");
     app.http.get("/models").await;
     assert_eq!((anthropic.counts().lists, ollama.counts().lists), (1, 1), "it is remembered");
+}
+
+#[tokio::test]
+async fn a_key_that_a_provider_repeats_is_not_shown() {
+    for (name, model) in VOICES {
+        let simulator = simulator(name, 0).await;
+        let app = over(name, model, &simulator, "").await;
+        let echo = || "you sent: the-secret-key".to_owned();
+        for status in [400, 422, 429, 500] {
+            simulator.next(Reply::Refuse { status, message: echo() });
+            let response = app.http.chat(&question("hello")).await;
+            assert!(!response.text().contains("the-secret-key"), "{name} {status}: {}", response.text());
+            assert!(response.text().contains("[redacted]"), "{name} {status}: {}", response.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_says_nothing_is_answered_elsewhere() {
+    for (name, model) in [("openai_compatible", "m"), ("mistral", "m"), ("anthropic", "claude-sonnet-4-5")] {
+        let simulator = simulator(name, 0).await;
+        let app = over(name, model, &simulator, "").await;
+        let done = "data: [DONE]\n\n";
+        simulator.next(Reply::Raw { content_type: "text/event-stream".to_owned(), body: done.into() });
+        assert_eq!(app.http.chat(&streamed("hello")).await.status, 502, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_last_event_without_its_blank_line_is_whole_all_the_same() {
+    let simulator = simulator("openai_compatible", 0).await;
+    let app = over("openai_compatible", "m", &simulator, "").await;
+    let chunk = |rest: &str| format!("data: {{\"choices\":[{{\"index\":0,{rest}}}]}}");
+    let said = chunk("\"delta\":{\"content\":\"hi\"}");
+    let end = chunk("\"delta\":{},\"finish_reason\":\"stop\"");
+    for tail in ["", "\n"] {
+        let body = format!("{said}\n\n{end}{tail}");
+        simulator.next(Reply::Raw { content_type: "text/event-stream".to_owned(), body: body.into() });
+        let response = app.http.chat(&streamed("hello")).await;
+        assert_eq!(response.text(), format!("{said}\n\n{end}\n\ndata: [DONE]\n\n"));
+    }
+    // An error without choices, or in an older shape, is an error all the same.
+    for error in [r#"{"error":{"message":"Boom"},"choices":null}"#, r#"{"object":"error","message":"Boom"}"#] {
+        let body = format!("{said}\n\ndata: {error}\n\ndata: [DONE]\n\n");
+        simulator.next(Reply::Raw { content_type: "text/event-stream".to_owned(), body: body.into() });
+        let response = app.http.chat(&streamed("hello")).await;
+        assert!(response.text().contains("interrupted") && !response.text().contains("[DONE]"), "{}", response.text());
+    }
 }
