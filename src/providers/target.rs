@@ -19,6 +19,8 @@ pub struct Target {
     pub pricing: Pricing,
     /// The root of its API.
     root: reqwest::Url,
+    /// Where its own model is asked, plain and streamed: made once.
+    chat: Option<[reqwest::Url; 2]>,
 }
 
 /// Where an upstream's price comes from.
@@ -52,12 +54,23 @@ impl Target {
                 catalog.find(upstream.provider, model).map_or(Pricing::Unknown, |facts| Pricing::Fixed(facts.price))
             }
         };
-        Ok(Target { upstream, dialect, headers, pricing, root })
+        let mut target = Target { upstream, dialect, headers, pricing, root, chat: None };
+        if let Some(model) = target.upstream.model.as_deref() {
+            target.chat = Some([false, true].map(|stream| target.chat_url(model, stream)));
+        }
+        Ok(target)
     }
 
     /// Where an answer of a model is asked for.
     #[must_use]
     pub fn url(&self, model: &str, stream: bool) -> reqwest::Url {
+        match &self.chat {
+            Some(chat) if self.upstream.model.as_deref() == Some(model) => chat[usize::from(stream)].clone(),
+            _ => self.chat_url(model, stream),
+        }
+    }
+
+    fn chat_url(&self, model: &str, stream: bool) -> reqwest::Url {
         match (self.dialect, self.upstream.provider) {
             (Dialect::Anthropic, _) => self.below(&["messages"]),
             (Dialect::Cohere | Dialect::CohereV1, _) => self.below(&["chat"]),
