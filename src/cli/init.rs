@@ -107,8 +107,8 @@ impl Init {
         })?;
         let provider = Provider::ALL.into_iter().find(|provider| provider.as_str() == name);
         let provider = provider.ok_or_else(|| {
-            let known: Vec<&str> = offered().map(Provider::as_str).collect();
-            Failure::Usage(anyhow!("--{tier} {name}:…: the providers are {}", known.join(", ")))
+            let known = Provider::ALL.map(Provider::as_str).join(", ");
+            Failure::Usage(anyhow!("--{tier} {name}:…: the providers are {known}"))
         })?;
         if base_url.is_none() && provider.default_base_url().is_none() {
             return Err(Failure::Usage(anyhow!("--{tier}-base-url is missing: {provider} has no address of its own")));
@@ -123,14 +123,14 @@ impl Init {
     }
 }
 
-fn offered() -> impl Iterator<Item = Provider> {
-    Provider::ALL.into_iter()
-}
-
 /// The variable in which this provider's key usually is; none for those that want none.
 fn usual_variable(provider: Provider) -> Option<&'static str> {
     Some(match provider {
         Provider::Openai => "OPENAI_API_KEY",
+        Provider::Anthropic => "ANTHROPIC_API_KEY",
+        Provider::Gemini => "GEMINI_API_KEY",
+        Provider::Cohere => "COHERE_API_KEY",
+        Provider::AzureOpenai => "AZURE_OPENAI_API_KEY",
         Provider::Groq => "GROQ_API_KEY",
         Provider::Together => "TOGETHER_API_KEY",
         Provider::Mistral => "MISTRAL_API_KEY",
@@ -142,7 +142,7 @@ fn usual_variable(provider: Provider) -> Option<&'static str> {
 
 fn ask(tier: Tier) -> std::io::Result<Chosen> {
     let mut select = cliclack::select(format!("Who serves the {tier} tier?"));
-    for provider in offered() {
+    for provider in Provider::ALL {
         let hint = provider.default_base_url().unwrap_or("asks for the address");
         select = select.item(provider, provider.as_str(), hint);
     }

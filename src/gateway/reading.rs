@@ -58,13 +58,14 @@ impl Reading {
                 Ok(true)
             }
             Reading::Normalise(normaliser) => {
-                while !events.is_empty() {
-                    let event = events.remove(0);
+                let mut fresh = std::mem::take(events).into_iter();
+                for event in fresh.by_ref() {
                     match providers::data(&event) {
                         Some(data) if data.as_ref() == b"[DONE]" => return Err(nothing_said()),
                         Some(data) => {
                             if let Some(json) = normaliser.put_right(&data)? {
                                 written.push([b"data: ", json.as_slice(), b"\n\n"].concat().into());
+                                *events = fresh.collect();
                                 return Ok(true);
                             }
                         }
@@ -74,10 +75,11 @@ impl Reading {
                 Ok(false)
             }
             Reading::Translate(translator) => {
-                while !events.is_empty() {
-                    let event = events.remove(0);
+                let mut fresh = std::mem::take(events).into_iter();
+                for event in fresh.by_ref() {
                     translate(translator, &event, written)?;
                     if translator.has_output() {
+                        *events = fresh.collect();
                         return Ok(true);
                     }
                 }

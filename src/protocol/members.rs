@@ -39,6 +39,11 @@ impl<'a> Members<'a> {
         self.0.len() != before
     }
 
+    /// Takes every member out whose name does not fulfil a condition.
+    pub fn keep(&mut self, mut condition: impl FnMut(&str) -> bool) {
+        self.0.retain(|(name, _)| condition(name));
+    }
+
     /// Gives a member another name, unless that one is taken.
     pub fn rename(&mut self, name: &str, other: &'static str) {
         if self.get(other).is_none() {

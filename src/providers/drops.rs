@@ -18,6 +18,9 @@ const HINTS: [&str; 9] = [
     "user",
 ];
 
+/// Most fields that are told one by one: they stand in a header.
+const MOST_NAMES: usize = 64;
+
 /// A request that a dialect cannot be given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
@@ -73,8 +76,11 @@ impl Drops {
 
     /// Leaves a field out, whatever is configured: the answer stays right without it.
     pub(super) fn hint(&mut self, param: &str) {
-        if !self.names.iter().any(|known| known == param) {
+        if self.names.len() < MOST_NAMES && !self.names.iter().any(|known| known == param) {
             self.names.push(param.to_owned());
+            if self.names.len() == MOST_NAMES {
+                self.names.push("...".to_owned());
+            }
         }
     }
 

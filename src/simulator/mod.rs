@@ -3,7 +3,7 @@
 //!
 //! Enters: chat requests over a real socket, which are refused where the real API would refuse them.
 //! Leaves: answers, streams and faults, and an exact count of what was sent. Calls nobody.
-//! Read [`Simulator`] first, then `http.rs`; each dialect has a file that
+//! Read [`Simulator`] first, then `http.rs`; each dialect has a folder that
 //! checks, understands and answers, written from the provider's reference and not from the translation under test.
 
 mod answer;

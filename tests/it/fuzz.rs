@@ -367,3 +367,30 @@ fn the_reader_of_events_loses_no_byte_of_any_input() {
         }
     });
 }
+
+/// What an upstream or a client makes huge must not make the router slow: nothing here grows with a square.
+#[test]
+fn huge_inputs_are_read_in_bearable_time() {
+    let support = json!({ "segment": { "startIndex": 1, "endIndex": 19_000 }, "groundingChunkIndices": [0, 0, 0, 0] });
+    let gemini = json!({ "candidates": [{ "finishReason": "STOP", "content": { "parts": [{ "text": "é".repeat(10_000) }] },
+        "groundingMetadata": { "groundingChunks": [{ "web": { "uri": "https://x.example", "title": "x" } }],
+            "groundingSupports": vec![support; 20_000] } }] });
+    let answer = Dialect::Gemini.decode(Provider::Gemini, gemini.to_string().into(), 0, "m").unwrap();
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(answer["choices"][0]["message"]["annotations"].as_array().unwrap().len(), 1_000);
+    assert_eq!(answer["provider_fields"]["grounding_metadata"]["groundingSupports"].as_array().unwrap().len(), 20_000);
+
+    let count = 6_000;
+    let call = |at: usize| json!({ "id": format!("c{at}"), "type": "function", "function": { "name": "f", "arguments": "{}" } });
+    let mut messages = vec![
+        json!({ "role": "user", "content": "x" }),
+        json!({ "role": "assistant", "tool_calls": (0..count).map(call).collect::<Vec<_>>() }),
+    ];
+    messages.extend((0..count).map(|at| json!({ "role": "tool", "tool_call_id": format!("c{at}"), "content": "r" })));
+    let mut body = json!({ "model": "m", "messages": messages });
+    for at in 0..count {
+        body[format!("x_field_{at}")] = json!(1);
+    }
+    let one_each: Vec<Upstream> = upstreams().into_iter().step_by(4).collect();
+    encode(body.to_string().as_bytes(), &one_each);
+}

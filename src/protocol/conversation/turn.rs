@@ -1,6 +1,7 @@
 //! One message of a conversation.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -176,32 +177,34 @@ fn read_call<'a>(json: &'a str, path: &str) -> Result<Call<'a>, RequestError> {
 /// Every tool result must answer a call that an earlier turn made, and every call must be answered before the
 /// model speaks again: no provider takes less.
 pub(super) fn check_results(turns: &[Turn<'_>]) -> Result<(), RequestError> {
-    let mut known: Vec<&str> = Vec::new();
-    let mut open: Vec<(&str, String)> = Vec::new();
-    let unanswered = |(id, path): &(&str, String)| {
+    let mut known: HashSet<&str> = HashSet::new();
+    // The calls that wait for their results, by their places: message, and call.
+    let mut open: HashMap<&str, (usize, usize)> = HashMap::new();
+    let unanswered = |open: &HashMap<&str, (usize, usize)>| {
+        let (id, (index, at)) = open.iter().min_by_key(|(_, place)| **place)?;
         let shown: String = id.chars().take(64).collect();
-        invalid(path, &format!("no tool message answers the call `{shown}`"))
+        let path = format!("messages[{index}].tool_calls[{at}].id");
+        Some(invalid(&path, &format!("no tool message answers the call `{shown}`")))
     };
     for (index, turn) in turns.iter().enumerate() {
         match turn {
             Turn::Assistant { calls, .. } => {
-                if let Some(first) = open.first() {
-                    return Err(unanswered(first));
+                if let Some(error) = unanswered(&open) {
+                    return Err(error);
                 }
                 known.extend(calls.iter().map(|call| call.id.as_ref()));
-                let path = |at| format!("messages[{index}].tool_calls[{at}].id");
-                open.extend(calls.iter().enumerate().map(|(at, call)| (call.id.as_ref(), path(at))));
+                open.extend(calls.iter().enumerate().map(|(at, call)| (call.id.as_ref(), (index, at))));
             }
             Turn::Result { call_id, path, .. } => {
-                if !known.contains(&call_id.as_ref()) {
+                if !known.contains(call_id.as_ref()) {
                     let shown: String = call_id.chars().take(64).collect();
                     let reason = format!("no earlier assistant message has a tool call with the id `{shown}`");
                     return Err(invalid(&format!("{path}.tool_call_id"), &reason));
                 }
-                open.retain(|(id, _)| id != call_id);
+                open.remove(call_id.as_ref());
             }
             _ => {}
         }
     }
-    open.first().map_or(Ok(()), |first| Err(unanswered(first)))
+    unanswered(&open).map_or(Ok(()), Err)
 }

@@ -46,6 +46,9 @@ struct Content {
     parts: Vec<Value>,
 }
 
+/// Most pages that are cited one by one; all of them stand in the metadata.
+const MOST_CITATIONS: usize = 1_000;
+
 fn malformed(reason: &str) -> ProviderError {
     ProviderError::Malformed { provider: Provider::Gemini, reason: reason.to_owned() }
 }
@@ -72,6 +75,8 @@ pub(in super::super) struct Stream {
     details: u64,
     /// The text of the first candidate, for places in it.
     text: String,
+    /// How many pages were cited.
+    cited: usize,
     /// Whether a candidate has ended. More may come after it: usage, most of all.
     done: bool,
 }
@@ -248,16 +253,20 @@ impl Stream {
     }
 
     /// Pages that the answer rests on. The API counts bytes, OpenAI's clients count characters.
-    fn cite(&self, index: u64, rest: &Map<String, Value>, said: &mut Vec<Said>) {
+    fn cite(&mut self, index: u64, rest: &Map<String, Value>, said: &mut Vec<Said>) {
         if index != 0 {
             return;
         }
+        let text = self.text.as_bytes();
         let place = |value: &Value| {
-            let bytes = usize::try_from(value.as_u64().unwrap_or(0)).unwrap_or(usize::MAX).min(self.text.len());
-            self.text.char_indices().take_while(|(at, _)| *at < bytes).count()
+            let bytes = usize::try_from(value.as_u64().unwrap_or(0)).unwrap_or(usize::MAX).min(text.len());
+            // As many characters as bytes that begin one.
+            text[..bytes].iter().filter(|byte| (**byte & 0xC0) != 0x80).count()
         };
+        let cited = &mut self.cited;
         let mut cite = |segment: &Value, url: &Value, title: &Value| {
-            if let Some(url) = url.as_str() {
+            if let Some(url) = url.as_str().filter(|_| *cited < MOST_CITATIONS) {
+                *cited += 1;
                 let (start, end) = (place(&segment["startIndex"]), place(&segment["endIndex"]));
                 let annotation = url_citation(start, end, url, title.as_str().unwrap_or_default());
                 said.push(Said::Piece(0, Piece::Annotation(annotation)));

@@ -265,25 +265,26 @@ fn rename(body: &mut Members<'_>, name: &str, other: &'static str) -> bool {
 
 /// Takes out fields with values that ask for nothing.
 fn nothing(body: &mut Members<'_>, names: &[&str]) {
-    for (name, values) in NOTHING.iter().filter(|(name, _)| names.contains(name)) {
-        let compact = body.get(name).map(|value| value.split_ascii_whitespace().collect::<String>());
-        if compact.is_some_and(|value| values.contains(&value.as_str())) {
+    for name in names {
+        if body.get(name).is_some_and(|value| is_nothing(name, value)) {
             body.remove(name);
         }
     }
 }
 
+fn is_nothing(name: &str, value: &str) -> bool {
+    let compact: String = value.split_ascii_whitespace().collect();
+    NOTHING.iter().any(|(known, values)| *known == name && values.contains(&compact.as_str()))
+}
+
 /// Takes out what a provider does not take: silently where it asks for nothing, else refused or told.
 fn only(body: &mut Members<'_>, takes: impl Fn(&str) -> bool, drops: &mut Drops) -> Result<(), EncodeError> {
-    let foreign: Vec<String> = body.iter().map(|(name, _)| name.to_owned()).filter(|name| !takes(name)).collect();
-    for name in foreign {
-        nothing(body, &[name.as_str()]);
-        let asks = body.get(&name).is_some_and(|value| value != "null") && name != "stream_options";
-        if asks {
-            drops.cannot(&name, "its API has nothing like it")?;
+    for (name, value) in body.iter().filter(|(name, _)| !takes(name)) {
+        if value != "null" && name != "stream_options" && !is_nothing(name, value) {
+            drops.cannot(name, "its API has nothing like it")?;
         }
-        body.remove(&name);
     }
+    body.keep(takes);
     Ok(())
 }
 
