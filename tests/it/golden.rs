@@ -429,3 +429,26 @@ async fn no_request_is_translated_into_one_that_the_provider_refuses() {
     }
     assert!(failures.is_empty(), "{failures}");
 }
+
+#[test]
+fn what_has_no_place_in_openais_api_is_kept() {
+    let decode = |dialect: Dialect, provider: Provider, answer: Value| -> Value {
+        let answer = dialect.decode(provider, answer.to_string().into(), 0, "m").unwrap();
+        serde_json::from_slice::<Value>(&answer.body).unwrap()["provider_fields"].take()
+    };
+    let anthropic = json!({ "type": "message", "role": "assistant", "content": [{ "type": "new_block", "x": 1 }],
+        "stop_reason": "pause_turn", "container": { "id": "c" }, "new_field": 2 });
+    assert_eq!(
+        decode(Dialect::Anthropic, Provider::Anthropic, anthropic),
+        json!({ "container": { "id": "c" }, "anthropic": { "new_field": 2 },
+            "content_blocks": [{ "type": "new_block", "x": 1 }], "stop_reason": "pause_turn" })
+    );
+    let gemini = json!({ "candidates": [{ "content": { "parts": [{ "text": "a" }] }, "finishReason": "STOP",
+        "avgLogprobs": -0.5, "safetyRatings": [1] }], "modelStatus": { "stage": "x" } });
+    assert_eq!(
+        decode(Dialect::Gemini, Provider::Gemini, gemini),
+        json!({ "gemini": { "modelStatus": { "stage": "x" } }, "safety_ratings": [1], "candidate": { "avgLogprobs": -0.5 } })
+    );
+    let cohere = json!({ "id": "i", "message": { "role": "assistant", "content": [] }, "new_field": 2 });
+    assert_eq!(decode(Dialect::Cohere, Provider::Cohere, cohere), json!({ "cohere": { "new_field": 2 } }));
+}

@@ -52,7 +52,7 @@ pub(in super::super) fn whole(body: &[u8]) -> Result<Whole, ProviderError> {
     let mut rest = message.rest;
     rest.retain(|name, value| !matches!(name.as_str(), "type" | "role") && !value.is_null());
     if let Some(container) = message.container {
-        rest.insert("container".to_owned(), container);
+        said.push(Said::Field("container", container));
     }
     if !rest.is_empty() {
         said.push(Said::Field("anthropic", Value::Object(rest)));
@@ -239,6 +239,9 @@ impl Stream {
             "message_delta" => {
                 self.report(&event["usage"], said);
                 let delta = &event["delta"];
+                if let Some(container) = delta.get("container").filter(|container| !container.is_null()) {
+                    said.push(Said::Field("container", container.clone()));
+                }
                 if let Some(reason) = delta["stop_reason"].as_str() {
                     self.blocks.end(said);
                     let sequence = delta["stop_sequence"].as_str().map(str::to_owned);

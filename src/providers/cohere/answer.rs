@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::ProviderError;
 use super::super::pieces::{Piece, Said, Whole};
-use super::{Usage, cite, failed, finish, logprobs};
+use super::{Usage, cite, failed, finish, logprobs, others};
 use crate::catalog::Provider;
 
 fn malformed(reason: &str) -> ProviderError {
@@ -34,6 +34,7 @@ pub(in super::super) fn whole(body: &[u8]) -> Result<Whole, ProviderError> {
     let items = answer["logprobs"].as_array().map(Vec::as_slice).unwrap_or_default();
     said.extend(logprobs(items).map(|piece| Said::Piece(0, piece)));
     cite(message["citations"].as_array().map(Vec::as_slice).unwrap_or_default(), &mut said);
+    others(&answer, &["id", "message", "finish_reason", "usage", "logprobs"], &mut said);
     let usage = &answer["usage"];
     if usage.is_object() {
         said.push(Said::Usage(Usage::of(usage)));

@@ -103,6 +103,18 @@ fn cite(citations: &[Value], said: &mut Vec<Said>) {
     }
 }
 
+/// Fields of an answer that have no place in OpenAI's API.
+fn others(answer: &Value, known: &[&str], said: &mut Vec<Said>) {
+    let members = answer.as_object().into_iter().flatten();
+    let rest: serde_json::Map<String, Value> = members
+        .filter(|(name, value)| !known.contains(&name.as_str()) && !value.is_null())
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    if !rest.is_empty() {
+        said.push(Said::Field("cohere", Value::Object(rest)));
+    }
+}
+
 /// A model that failed though the API did not.
 fn failed(message: &str) -> ProviderError {
     ProviderError::Status {

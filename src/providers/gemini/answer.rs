@@ -25,6 +25,8 @@ struct Response {
     #[serde(default)]
     #[serde(rename = "responseId")]
     id: Option<String>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +115,11 @@ impl Stream {
         }
         let response: Response = serde_json::from_slice(data).map_err(|error| malformed(&error.to_string()))?;
         said.push(Said::Head { id: response.id, model: response.model_version });
+        let mut rest = response.rest;
+        rest.retain(|_, value| !value.is_null());
+        if !rest.is_empty() {
+            said.push(Said::Field("gemini", Value::Object(rest)));
+        }
         if let Some(raw) = response.usage_metadata.filter(Value::is_object) {
             let usage: Usage = serde_json::from_value(raw.clone()).unwrap_or_default();
             said.push(Said::Usage(usage.read()));
@@ -147,21 +154,19 @@ impl Stream {
         let mut rest = candidate.rest;
         self.cite(index, &rest, said);
         let finish_message = rest.remove("finishMessage").and_then(|text| text.as_str().map(str::to_owned));
-        rest.retain(|name, value| {
-            !value.is_null()
-                && matches!(
-                    name.as_str(),
-                    "groundingMetadata" | "urlContextMetadata" | "citationMetadata" | "safetyRatings"
-                )
-        });
-        for (name, value) in rest {
-            let name = match name.as_str() {
-                "groundingMetadata" => "grounding_metadata",
-                "urlContextMetadata" => "url_context_metadata",
-                "citationMetadata" => "citation_metadata",
-                _ => "safety_ratings",
-            };
-            said.push(Said::Field(name, value));
+        rest.retain(|_, value| !value.is_null());
+        for (name, told) in [
+            ("groundingMetadata", "grounding_metadata"),
+            ("urlContextMetadata", "url_context_metadata"),
+            ("citationMetadata", "citation_metadata"),
+            ("safetyRatings", "safety_ratings"),
+        ] {
+            if let Some(value) = rest.shift_remove(name) {
+                said.push(Said::Field(told, value));
+            }
+        }
+        if !rest.is_empty() {
+            said.push(Said::Field("candidate", Value::Object(rest)));
         }
         let Some(reason) = candidate.finish_reason.filter(|reason| reason != "FINISH_REASON_UNSPECIFIED") else {
             return Ok(());
