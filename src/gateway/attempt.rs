@@ -160,9 +160,21 @@ impl Gateway {
             return Ok(reply);
         }
         let text = reply.body().await.unwrap_or_default();
+        // Before it is cut to a length that can be shown: half of a key is too much.
+        let text = without_secrets(text, ask.target.upstream.secrets());
         let status = reply.status.as_u16();
         Err(providers::failure(ask.target.upstream.provider, status, &reply.headers, &text))
     }
+}
+
+/// An error's body without what the upstream was called with, which some repeat.
+fn without_secrets<'s>(body: Bytes, secrets: impl Iterator<Item = &'s str>) -> Bytes {
+    secrets.fold(body, |body, secret| {
+        if memchr::memmem::find(&body, secret.as_bytes()).is_none() {
+            return body;
+        }
+        String::from_utf8_lossy(&body).replace(secret, "[redacted]").into()
+    })
 }
 
 enum Opened {

@@ -18,6 +18,10 @@ const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
 const PIECE: usize = 2_048;
 /// The same where there is no blank to cut at.
 const WITHOUT_BLANKS: usize = 256;
+/// Most of a text that is counted, in bytes.
+const SAMPLE: usize = 256 * 1024;
+/// Most rows that wait to be counted. With more, the newest go to the history with what was reported.
+const MOST_WAITING: usize = 512;
 /// Tokens around each message, as OpenAI counts them for its own models.
 const PER_MESSAGE: u64 = 4;
 
@@ -58,6 +62,11 @@ impl Estimator {
         price: impl FnOnce(&mut Row) + Send + 'static,
     ) {
         let turn = self.turn.clone();
+        if self.tasks.len() >= MOST_WAITING {
+            price(&mut row);
+            store.record(row);
+            return;
+        }
         let finish = move || {
             let counted = evidence.count();
             let reported = row.usage;
@@ -92,7 +101,10 @@ impl Estimator {
 
 impl Evidence {
     fn count(&self) -> TokenUsage {
-        let request: Value = serde_json::from_slice(&self.request).unwrap_or_default();
+        // What serde_json cannot read, such as a lone surrogate, cannot be counted: unknown is not 0.
+        let readable = serde_json::from_slice::<Value>(&self.request).ok();
+        let can_read = readable.is_some();
+        let request = readable.unwrap_or_default();
         let messages = request["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
         let mut input = String::new();
         for message in messages {
@@ -109,7 +121,7 @@ impl Evidence {
         }
         let said = !output.is_empty();
         TokenUsage {
-            input_tokens: Some(tokens(&input) + PER_MESSAGE * messages.len() as u64),
+            input_tokens: can_read.then(|| tokens(&input) + PER_MESSAGE * messages.len() as u64),
             output_tokens: said.then(|| tokens(&output)),
             ..TokenUsage::default()
         }
@@ -144,8 +156,18 @@ fn texts(value: &Value, whole: &mut String, depth: usize) {
     }
 }
 
-/// How many tokens a text has, by OpenAI's `o200k_base`.
+/// How many tokens a text has, by OpenAI's `o200k_base`. Of a long one the beginning is counted, and the rest taken to
+/// be alike: it is an estimate in any case, and nobody's row is to wait for it.
 fn tokens(text: &str) -> u64 {
+    let end = (0..=text.len().min(SAMPLE)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let counted = count(&text[..end]);
+    if end == text.len() {
+        return counted;
+    }
+    counted.saturating_mul(text.len() as u64) / end.max(1) as u64
+}
+
+fn count(text: &str) -> u64 {
     let tokenizer = tiktoken_rs::o200k_base_singleton();
     let mut rest = text;
     let mut count = 0;
@@ -225,6 +247,11 @@ mod tests {
         };
         let usage = evidence.count();
         assert_eq!((usage.input_tokens, usage.output_tokens), (Some(3 + PER_MESSAGE), Some(3)));
+        let unreadable = Evidence {
+            request: Bytes::from_static(br#"{"messages":[],"metadata":{"a":"\ud800"}}"#),
+            ..Evidence::default()
+        };
+        assert_eq!(unreadable.count().input_tokens, None, "what cannot be read is not 0");
         assert_eq!(Evidence::default().count().output_tokens, None, "no answer is not an answer of no tokens");
     }
 

@@ -124,7 +124,8 @@ impl Record {
             if let Some(model) = model.filter(|_| row.response_model.is_none()) {
                 row.response_model = Some(model.chars().take(256).collect());
             }
-            if let Some((usage, raw)) = usage {
+            // One that says nothing does not take back what was said.
+            if let Some((usage, raw)) = usage.filter(|(usage, _)| usage.source() == UsageSource::Reported) {
                 row.usage = usage;
                 row.usage_source = usage.source();
                 row.usage_raw = (raw.len() <= LONGEST_RAW).then_some(raw);

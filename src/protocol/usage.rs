@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 
 /// More tokens than any request can have. A larger figure is a lie and is treated as not reported,
 /// which also keeps every sum of them inside 64 bits.
-const MOST_TOKENS: u64 = 1_000_000_000_000;
+const MOST_TOKENS: u64 = 100_000_000;
 
 /// The tokens of one request, inclusive as in OpenTelemetry's GenAI conventions: `input_tokens`
 /// includes the cached ones and those written to the cache, `output_tokens` includes reasoning.

@@ -411,6 +411,11 @@ async fn a_key_that_a_provider_repeats_is_not_shown() {
             assert!(!response.text().contains("the-secret-key"), "{name} {status}: {}", response.text());
             assert!(response.text().contains("[redacted]"), "{name} {status}: {}", response.text());
         }
+        // Where the message is cut to its longest, no part of the key is left at its end.
+        let message = format!("{}the-secret-key and more", "x".repeat(990));
+        simulator.next(Reply::Refuse { status: 400, message });
+        let response = app.http.chat(&question("hello")).await;
+        assert!(!response.text().contains("the-sec"), "{name}: {}", response.text());
     }
 }
 

@@ -51,6 +51,9 @@ struct Content {
 /// Most pages that are cited one by one; all of them stand in the metadata.
 const MOST_CITATIONS: usize = 1_000;
 
+/// Bytes between two places of the text whose characters are counted beforehand.
+const STRETCH: usize = 256;
+
 fn malformed(reason: &str) -> ProviderError {
     ProviderError::Malformed { provider: Provider::Gemini, reason: reason.to_owned() }
 }
@@ -262,11 +265,23 @@ impl Stream {
         if index != 0 {
             return;
         }
+        if !["groundingMetadata", "citationMetadata"].iter().any(|name| rest.contains_key(*name)) {
+            return;
+        }
         let text = self.text.as_bytes();
+        // As many characters as bytes that begin one.
+        let characters = |bytes: &[u8]| bytes.iter().filter(|byte| (**byte & 0xC0) != 0x80).count();
+        // How many stand before each stretch of the text, so that no place is counted from the beginning.
+        let mut before = 0;
+        let mut marks = Vec::with_capacity(text.len() / STRETCH + 1);
+        for stretch in text.chunks(STRETCH) {
+            marks.push(before);
+            before += characters(stretch);
+        }
         let place = |value: &Value| {
             let bytes = usize::try_from(value.as_u64().unwrap_or(0)).unwrap_or(usize::MAX).min(text.len());
-            // As many characters as bytes that begin one.
-            text[..bytes].iter().filter(|byte| (**byte & 0xC0) != 0x80).count()
+            let stretch = bytes / STRETCH;
+            marks.get(stretch).map_or(before, |mark| mark + characters(&text[stretch * STRETCH..bytes]))
         };
         let cited = &mut self.cited;
         let mut cite = |segment: &Value, url: &Value, title: &Value| {
