@@ -28,6 +28,8 @@ pub(super) struct Record {
     estimator: Estimator,
     /// Fields that were left out for the upstream that was called last.
     dropped: Vec<String>,
+    /// Whether the tokens reported so far are less than those of the whole answer.
+    partial: bool,
     /// What the tokens are counted from if nobody reports them. Boxed, as a record moves a few times.
     evidence: Box<Evidence>,
     /// Taken when it is settled. Boxed, as a record moves a few times before that.
@@ -92,6 +94,7 @@ impl Record {
             price: None,
             estimator: gateway.estimator.clone(),
             dropped: Vec::new(),
+            partial: false,
             evidence: Box::new(Evidence { request: body, ..Evidence::default() }),
             frontier_price: frontier.and_then(|target| target.price(&gateway.catalog, &frontier_model(target))),
             row: Some(Box::new(row)),
@@ -131,6 +134,11 @@ impl Record {
                 row.usage_raw = (raw.len() <= LONGEST_RAW).then_some(raw);
             }
         }
+    }
+
+    /// What was reported is not the last word: if the answer breaks here, what was seen of it is counted.
+    pub(super) fn reported_in_part(&mut self) {
+        self.partial = true;
     }
 
     /// A whole answer, from which its tokens are counted if it does not tell them.
@@ -194,9 +202,10 @@ impl Record {
             row.frontier_cost = frontier_price.and_then(|price| price.cost(&row.usage));
         };
         let evidence = std::mem::take(&mut *self.evidence);
-        // A stream that broke may have reported less than it said. Where nothing was said, nothing is counted.
+        // A stream that broke may have reported less than it said; a last word is never counted over. Where nothing was
+        // said, nothing is counted.
         let said = !evidence.answer.is_empty() || !evidence.seen.is_empty();
-        if said && (lacks || broken) {
+        if said && (lacks || (broken && self.partial)) {
             self.estimator.complete(row, evidence, self.store.clone(), priced);
             return;
         }

@@ -293,6 +293,9 @@ impl Meter {
         if let Reading::Translate(translator) = &self.reading {
             let usage = translator.raw_usage().map(|raw| (translator.usage(), raw));
             self.record.answered(Some(translator.model()), usage);
+            if !translator.is_ended() {
+                self.record.reported_in_part();
+            }
         }
     }
 

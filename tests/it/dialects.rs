@@ -451,3 +451,16 @@ async fn a_last_event_without_its_blank_line_is_whole_all_the_same() {
         assert!(response.text().contains("interrupted") && !response.text().contains("[DONE]"), "{}", response.text());
     }
 }
+
+#[tokio::test]
+async fn a_reported_figure_is_never_counted_over() {
+    let simulator = simulator("openai_compatible", 0).await;
+    let app = over("openai_compatible", "m", &simulator, "").await;
+    let body = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"many more words than one token\"}}]}\n\n\
+                data: {\"choices\":[],\"usage\":{\"prompt_tokens\":2,\"completion_tokens\":1}}\n\n\
+                data: {\"error\":{\"message\":\"Boom\"}}\n\n";
+    simulator.next(Reply::Raw { content_type: "text/event-stream".to_owned(), body: body.into() });
+    assert!(app.http.chat(&streamed("hello")).await.text().contains("interrupted"));
+    let row = app.row().await;
+    assert_eq!((row.usage_source.as_str(), row.input_tokens, row.output_tokens), ("reported", Some(2), Some(1)));
+}

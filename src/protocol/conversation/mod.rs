@@ -60,15 +60,6 @@ impl<'a> Conversation<'a> {
         let options = options::read(body, &members)?;
         Ok(Conversation { turns, tools, tool_choice, options })
     }
-
-    /// The name of the tool that a call asked for, by the call's id.
-    #[must_use]
-    pub fn called(&self, id: &str) -> Option<&str> {
-        self.turns.iter().rev().find_map(|turn| match turn {
-            Turn::Assistant { calls, .. } => calls.iter().find(|call| call.id == id).map(|call| call.name.as_ref()),
-            _ => None,
-        })
-    }
 }
 
 /// The part of `body` that a member's value is: the same text, but with the body's lifetime.
@@ -194,7 +185,6 @@ mod tests {
             "response_format":{"type":"json_schema","json_schema":{"name":"s","strict":true,"schema":{"type":"object"}}}}"#;
         let conversation = Conversation::parse(body).unwrap();
         assert_eq!(conversation.turns.len(), 5);
-        assert_eq!(conversation.called("c2"), Some("f"));
         let Turn::User { parts, .. } = &conversation.turns[1] else { panic!("{:?}", conversation.turns[1]) };
         assert_eq!(parts.len(), 4);
         assert_eq!(parts[0].cache_control.as_deref(), Some(r#"{"type":"ephemeral","ttl":"1h"}"#));
