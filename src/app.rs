@@ -76,7 +76,7 @@ impl App {
         let pools = upstreams.all().map(|upstream| (upstream.timeouts.connect, upstream.endpoint.is_local()));
         let client = Client::new(pools.chain(upstreams.classifier.as_ref().map(ClassifierCall::pool)))?;
         let classifier = Arc::new(classifier(&config.classifier, upstreams, &client)?);
-        let store = Store::open(database).await?;
+        let store = Store::open(database, &config.store).await?;
         let estimator = Estimator::default();
         let gateway = Gateway {
             tiers: targets(upstreams, &catalog)?,

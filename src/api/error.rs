@@ -146,6 +146,10 @@ impl ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        if let StoreError::TooSlow = error {
+            tracing::warn!("a query of the history took too long");
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, "history_too_slow", error.to_string());
+        }
         tracing::error!(error = ?error, "a query of the history failed");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "history_unavailable", error.to_string())
     }

@@ -9,19 +9,27 @@ use super::{Shared, Tag};
 
 pub(super) struct HealthApi(pub(super) Arc<Shared>);
 
-/// Whether the router is ready, and how its history is.
+/// Whether the router is ready, and where the rows are: `served = stored + queued + spilled + dropped`.
 #[derive(Object)]
 struct Readiness {
-    /// Whether requests are served and kept.
+    /// Whether requests are served and their history can be written.
     ready: bool,
     /// Why not, if not.
     reason: Option<String>,
-    /// Rows written since the start.
+    /// Requests that have ended since the start, and those that the start brought in from a journal.
+    served: u64,
+    /// Their rows in the database.
     stored: u64,
-    /// Rows that the queue had no room for.
+    /// Rows in memory, on their way to the database.
+    queued: u64,
+    /// Rows that are only in the journal beside the database, until it can be written again.
+    spilled: u64,
+    /// Rows that are lost.
     dropped: u64,
-    /// Rows that the database refused for good.
-    failed: u64,
+    /// Requests that were decided and have not ended.
+    in_flight: u64,
+    /// Bytes of the journal.
+    journal_bytes: u64,
 }
 
 #[derive(ApiResponse)]
@@ -46,14 +54,29 @@ impl HealthApi {
     /// Whether requests are served and kept
     #[oai(path = "/readyz", method = "get", operation_id = "getReadiness", tag = "Tag::Health")]
     async fn readiness(&self) -> ReadyAnswer {
-        let state = *self.0.store.state().borrow();
-        let readiness = Readiness {
-            ready: !state.stalled,
-            reason: state.stalled.then(|| "the history cannot be written: rows wait in memory".to_owned()),
-            stored: state.stored,
-            dropped: state.dropped,
-            failed: state.failed,
+        let state = self.0.store.state().borrow().clone();
+        let reason = match (&state.stalled, &state.journal_failed) {
+            (Some(why), None) => Some(format!("the history cannot be written ({why}): rows wait")),
+            (None, Some(why)) => {
+                Some(format!("the history's journal cannot be written ({why}): a kill would lose rows"))
+            }
+            (Some(why), Some(journal)) => Some(format!(
+                "neither the history ({why}) nor its journal ({journal}) can be written: rows wait in memory"
+            )),
+            (None, None) => None,
         };
-        if state.stalled { ReadyAnswer::NotReady(Json(readiness)) } else { ReadyAnswer::Ready(Json(readiness)) }
+        let ready = reason.is_none();
+        let readiness = Json(Readiness {
+            ready,
+            reason,
+            served: state.served,
+            stored: state.stored,
+            queued: state.queued,
+            spilled: state.spilled,
+            dropped: state.dropped,
+            in_flight: state.in_flight,
+            journal_bytes: state.journal_bytes,
+        });
+        if ready { ReadyAnswer::Ready(readiness) } else { ReadyAnswer::NotReady(readiness) }
     }
 }

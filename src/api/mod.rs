@@ -8,8 +8,10 @@ mod access;
 mod body;
 mod chat;
 mod error;
+mod explain;
 mod front;
 mod health;
+mod metrics;
 mod models;
 mod requests;
 mod schema;
@@ -69,7 +71,8 @@ pub fn service(shared: Arc<Shared>) -> OpenApiService<impl poem_openapi::OpenApi
         models::ModelsApi(shared.clone()),
         usage::UsageApi(shared.clone()),
         requests::RequestsApi(shared.clone()),
-        health::HealthApi(shared),
+        health::HealthApi(shared.clone()),
+        metrics::MetricsApi(shared),
     );
     OpenApiService::new(parts, "xrouter", env!("CARGO_PKG_VERSION"))
         .summary("An inference router: decides how strong a model each request needs")

@@ -1,13 +1,16 @@
-//! `GET /requests`: the newest requests, row by row.
+//! `GET /requests`: the history row by row, filtered; `GET /requests/{id}`: one request, explained.
 
 use std::sync::Arc;
 
-use poem_openapi::param::Query;
+use poem::http::StatusCode;
+use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
-use super::{ApiError, Shared, Tag};
-use crate::store::HistoryRow;
+use super::usage::read_period;
+use super::{ApiError, Shared, Tag, explain};
+use crate::catalog::{NanoUsd, Tier};
+use crate::store::{AttemptRow, Filter, HistoryRow, StatusFilter, TierFilter};
 
 pub(super) struct RequestsApi(pub(super) Arc<Shared>);
 
@@ -21,20 +24,67 @@ const LARGEST_LIMIT: u32 = 1_000;
 struct RequestList {
     /// The requests, newest first.
     requests: Vec<HistoryRow>,
-    /// Give it as `cursor` to get the next page; `null` on the last.
+    /// Give it as `cursor` to get the next page; `null` on the last. A page may hold fewer requests than asked for though
+    /// more follow, when rare ones are far apart.
     next_cursor: Option<String>,
+}
+
+/// One request with its upstream calls and its decision explained.
+#[derive(Object)]
+struct RequestDetail {
+    /// What the history holds of it. While it is under way its `status` and `duration_ms` are `null`.
+    request: HistoryRow,
+    /// Its upstream calls, in their order.
+    attempts: Vec<AttemptRow>,
+    /// What happened and why, a sentence each.
+    explanation: Vec<String>,
 }
 
 #[OpenApi]
 impl RequestsApi {
-    /// The newest requests
+    /// The history, newest first
+    ///
+    /// Every filter that is given must hold. Filters for texts are exact.
     #[oai(path = "/requests", method = "get", operation_id = "listRequests", tag = "Tag::History")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the API")]
     async fn list(
         &self,
         /// Rows per page, 1 to 1000; 50 if not given.
+        #[oai(example = "example_limit")]
         limit: Query<Option<u32>>,
         /// The `next_cursor` of the page before.
         cursor: Query<Option<String>>,
+        /// First moment: RFC 3339, or a date.
+        #[oai(example = "example_from")]
+        from: Query<Option<String>>,
+        /// The moment after the last: RFC 3339, or a date.
+        to: Query<Option<String>>,
+        /// `24h`, `7d`, `30d` (until now) or `all`, instead of `from` and `to`.
+        period: Query<Option<String>>,
+        /// The tier that answered: `cheap`, `medium`, `frontier`, or `none` where no upstream was reached.
+        #[oai(example = "example_tier")]
+        tier: Query<Option<String>>,
+        /// The upstream's name in the configuration.
+        upstream: Query<Option<String>>,
+        /// The model that was asked.
+        model: Query<Option<String>>,
+        /// The name of the key.
+        key: Query<Option<String>>,
+        /// The step that decided: `forced`, `disabled`, `session`, `cache`, `embedded`, `llm`, `fallback`.
+        source: Query<Option<String>>,
+        /// The status that the client got: a number, `4xx` or the like for a class, or `unknown`.
+        #[oai(example = "example_status")]
+        status: Query<Option<String>>,
+        /// The conversation.
+        session: Query<Option<String>>,
+        /// The kind of error, such as `rate_limited` or `interrupted`.
+        error_type: Query<Option<String>>,
+        /// Input and output tokens together, at least.
+        min_tokens: Query<Option<i64>>,
+        /// The cost in US dollars, at least.
+        min_cost_usd: Query<Option<f64>>,
+        /// Milliseconds to the end, at least.
+        min_duration_ms: Query<Option<f64>>,
     ) -> Result<Json<RequestList>, ApiError> {
         let limit = limit.0.unwrap_or(DEFAULT_LIMIT);
         if !(1..=LARGEST_LIMIT).contains(&limit) {
@@ -46,9 +96,91 @@ impl RequestsApi {
                 ApiError::invalid("cursor", "cursor: this is no cursor; take `next_cursor` of the page before")
             })?),
         };
-        let requests = self.0.store.newest(before, limit).await?;
-        let full = requests.len() == limit as usize;
-        let next_cursor = requests.last().filter(|_| full).map(|row| row.id.to_string());
-        Ok(Json(RequestList { requests, next_cursor }))
+        let filter = Filter {
+            period: read_period(from.0.as_deref(), to.0.as_deref(), period.0.as_deref())?,
+            tier: tier.0.as_deref().map(read_tier).transpose()?,
+            upstream: upstream.0,
+            model: model.0,
+            key: key.0,
+            source: source.0,
+            status: status.0.as_deref().map(read_status).transpose()?,
+            error_type: error_type.0,
+            session: session.0,
+            min_tokens: min_tokens.0,
+            min_cost: min_cost_usd.0.map(|usd| size("min_cost_usd", usd, 1e9).map(NanoUsd)).transpose()?,
+            min_duration_us: min_duration_ms.0.map(|ms| size("min_duration_ms", ms, 1e3)).transpose()?,
+        };
+        let page = self.0.store.page(&filter, before, limit).await?;
+        let next_cursor = page.next.map(|next| next.to_string());
+        Ok(Json(RequestList { requests: page.rows, next_cursor }))
     }
+
+    /// One request, explained
+    ///
+    /// A request that is under way is found too, some milliseconds after it began.
+    #[oai(path = "/requests/:id", method = "get", operation_id = "getRequest", tag = "Tag::History")]
+    async fn one(
+        &self,
+        /// The id of the answer's `X-Request-Id` header.
+        id: Path<String>,
+    ) -> Result<Json<RequestDetail>, ApiError> {
+        let Some((request, attempts)) = self.0.store.request(&id.0).await? else {
+            let message =
+                format!("the history has no request `{}`; it was never made here, or is no longer kept", id.0);
+            return Err(ApiError::new(StatusCode::NOT_FOUND, "request_not_found", message));
+        };
+        let explanation = explain::explain(&request, &attempts);
+        Ok(Json(RequestDetail { request, attempts, explanation }))
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the macro wants the parameter's type")]
+fn example_limit() -> Option<u32> {
+    Some(20)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the macro wants the parameter's type")]
+fn example_from() -> Option<String> {
+    Some("2026-11-26T08:00:00Z".to_owned())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the macro wants the parameter's type")]
+fn example_tier() -> Option<String> {
+    Some("frontier".to_owned())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the macro wants the parameter's type")]
+fn example_status() -> Option<String> {
+    Some("5xx".to_owned())
+}
+
+fn read_tier(text: &str) -> Result<TierFilter, ApiError> {
+    if text == "none" {
+        return Ok(TierFilter::None);
+    }
+    let unknown = |_| ApiError::invalid("tier", format!("tier: `{text}` is not one of cheap, medium, frontier, none"));
+    text.parse::<Tier>().map(TierFilter::Is).map_err(unknown)
+}
+
+fn read_status(text: &str) -> Result<StatusFilter, ApiError> {
+    let class = text.strip_suffix("xx").and_then(|class| class.parse().ok()).filter(|class| (1..=5).contains(class));
+    match (text, class, text.parse::<u16>()) {
+        ("unknown", ..) => Ok(StatusFilter::Unknown),
+        (_, Some(class), _) => Ok(StatusFilter::Class(class)),
+        (.., Ok(status)) if (100..=599).contains(&status) => Ok(StatusFilter::Is(status)),
+        _ => {
+            let message = format!("status: `{text}` is no status such as 200, no class such as 4xx, and not `unknown`");
+            Err(ApiError::invalid("status", message))
+        }
+    }
+}
+
+/// A size in the unit of the history.
+#[expect(clippy::cast_possible_truncation, reason = "it is looked at before")]
+fn size(name: &str, figure: f64, units: f64) -> Result<i64, ApiError> {
+    let size = (figure * units).round();
+    if !(0.0..9e18).contains(&size) {
+        return Err(ApiError::invalid(name, format!("{name}: {figure} is out of range; give a number from 0 on")));
+    }
+    Ok(size as i64)
 }

@@ -12,7 +12,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi, Union};
 use super::{ApiError, Shared, Tag};
 use crate::catalog::{NanoUsd, Tier};
 use crate::protocol::Timestamp;
-use crate::store::{self, ClassifierTotals, Group, GroupBy, Period, Totals};
+use crate::store::{self, ClassifierTotals, Figures, Filter, Group, GroupBy, Histogram, Period, Totals};
 
 pub(super) struct UsageApi(pub(super) Arc<Shared>);
 
@@ -39,6 +39,40 @@ struct UsageTotals {
     unpriced_requests: i64,
     /// Requests that ended in an error.
     errors: i64,
+    /// Requests without tokens: nobody reported them, and there was nothing to count.
+    unmeasured_requests: i64,
+    /// Requests whose tokens were counted here, as nobody reported them.
+    estimated_requests: i64,
+    /// What the same tokens would have cost on the frontier tier, in US dollars, where that is known.
+    frontier_cost_usd: Option<f64>,
+    /// That less the cost, over the requests of which both are known.
+    saved_usd: Option<f64>,
+    /// Milliseconds from arrival to the end.
+    duration_ms: Latency,
+    /// Milliseconds from arrival to the first token, of the requests that got one.
+    first_token_ms: Latency,
+}
+
+/// Times that a share of the requests did not exceed, in milliseconds. They are estimates from buckets (2, 5, 10, 20,
+/// 50, 100, 200, 300, 500, 700 ms, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 60, 120, 300 s), off by less than their bucket is
+/// wide; 300 000 stands for everything longer. `null` if nothing was measured.
+#[derive(Debug, Clone, Object)]
+struct Latency {
+    /// Half of them.
+    p50: Option<f64>,
+    /// Nine in ten.
+    p90: Option<f64>,
+    /// 95 of a hundred.
+    p95: Option<f64>,
+    /// 99 of a hundred.
+    p99: Option<f64>,
+}
+
+impl From<&Histogram> for Latency {
+    fn from(histogram: &Histogram) -> Self {
+        let at = |share: f64| histogram.percentile(share).map(|ms| (ms * 10.0).round() / 10.0);
+        Latency { p50: at(0.5), p90: at(0.9), p95: at(0.95), p99: at(0.99) }
+    }
 }
 
 impl From<&Totals> for UsageTotals {
@@ -54,6 +88,12 @@ impl From<&Totals> for UsageTotals {
             cost_usd: totals.known_cost().map(NanoUsd::as_usd),
             unpriced_requests: totals.unpriced_requests,
             errors: totals.errors,
+            unmeasured_requests: totals.unmeasured_requests,
+            estimated_requests: totals.estimated_requests,
+            frontier_cost_usd: totals.known_cost().map(|_| totals.frontier_cost.as_usd()),
+            saved_usd: totals.known_cost().map(|_| totals.saved.as_usd()),
+            duration_ms: Latency::from(&totals.duration),
+            first_token_ms: Latency::from(&totals.first_token),
         }
     }
 }
@@ -187,14 +227,16 @@ impl UsageApi {
         let by = read_groups(group_by.0.as_deref())?;
         let shown = |time: Option<Timestamp>| time.map(|time| time.to_string());
         if !by.is_empty() {
-            let groups = store.usage_by(range, &by).await?.iter().map(|group| named(&by, group)).collect();
-            let report = UsageByGroup { from: shown(range.from), to: shown(range.to), groups };
+            let Figures { period, figures } = store.usage_by(range, &by).await?;
+            let groups = figures.iter().map(|group| named(&by, group)).collect();
+            let report = UsageByGroup { from: shown(period.from), to: shown(period.to), groups };
             return Ok(Json(UsageReport::Groups(report)));
         }
         let mut tiers = [Totals::default(); 3];
         let mut local = Totals::default();
         let mut total = Totals::default();
-        for (tier, is_local, sums) in store.usage_by_tier(range).await? {
+        let Figures { period, figures } = store.usage_by_tier(range).await?;
+        for (tier, is_local, sums) in figures {
             if let Some(tier) = tier {
                 tiers[tier as usize] += sums;
             }
@@ -212,8 +254,8 @@ impl UsageApi {
             classifier: ClassifierUsage::from(&total.classifier),
             total: UsageTotals::from(&total),
             since: shown(store.since().await?),
-            from: shown(range.from),
-            to: shown(range.to),
+            from: shown(period.from),
+            to: shown(period.to),
         }))))
     }
 
@@ -237,7 +279,8 @@ impl UsageApi {
         let by = read_groups(group_by.0.as_deref())?;
         let store = self.0.store.clone();
         let body = if by.is_empty() {
-            let pieces = store::rows_as_csv(store, range).map(|piece| {
+            let filter = Filter { period: range, ..Filter::default() };
+            let pieces = store::rows_as_csv(store, filter).await?.map(|piece| {
                 piece.map_err(|error| {
                     tracing::error!(error = ?error, "an export broke off");
                     std::io::Error::other(error)
@@ -245,14 +288,14 @@ impl UsageApi {
             });
             Body::from_bytes_stream(pieces)
         } else {
-            Body::from(store::groups_as_csv(&by, &store.usage_by(range, &by).await?))
+            Body::from(store::groups_as_csv(&by, &store.usage_by(range, &by).await?.figures))
         };
         Ok(CsvAnswer::Ok(Binary(body), "attachment; filename=\"xrouter-usage.csv\"".to_owned()))
     }
 }
 
 /// The period of a request's parameters.
-fn read_period(from: Option<&str>, to: Option<&str>, period: Option<&str>) -> Result<Period, ApiError> {
+pub(super) fn read_period(from: Option<&str>, to: Option<&str>, period: Option<&str>) -> Result<Period, ApiError> {
     let time = |name: &str, text: Option<&str>| {
         text.map(|text| text.parse::<Timestamp>().map_err(|error| ApiError::invalid(name, format!("{name}: {error}"))))
             .transpose()

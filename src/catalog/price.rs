@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::protocol::TokenUsage;
 
 /// An amount in nano-dollars (10⁻⁹ US dollars). 1 USD is 1 000 000 000.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct NanoUsd(pub i64);
 
 impl NanoUsd {

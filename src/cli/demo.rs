@@ -44,7 +44,7 @@ struct TemporaryFile(PathBuf);
 
 impl Drop for TemporaryFile {
     fn drop(&mut self) {
-        for suffix in ["", "-wal", "-shm"] {
+        for suffix in ["", "-wal", "-shm", ".lock"] {
             let mut path = self.0.clone().into_os_string();
             path.push(suffix);
             let _ = std::fs::remove_file(path);
@@ -200,7 +200,7 @@ async fn show(url: &str, store: &Store, requests: usize) -> anyhow::Result<()> {
         let id = crate::protocol::RequestId::fresh();
         send(&client, url, prompt, id.as_str()).await?;
         store.flush().await;
-        let newest = store.newest(None, 20).await?;
+        let newest = store.newest(20).await?;
         let row = newest.into_iter().find(|row| row.request_id == id.as_str());
         let row = row.ok_or_else(|| anyhow!("the request is not in the history"))?;
         so_far.0 += row.cost.map_or(0, |cost| cost.0);
@@ -208,8 +208,13 @@ async fn show(url: &str, store: &Store, requests: usize) -> anyhow::Result<()> {
         tokio::time::sleep(PAUSE).await;
     }
     let cost: i64 = so_far.0;
-    let saved =
-        store.usage_by_tier(crate::store::Period::default()).await?.iter().map(|(_, _, sums)| sums.saved.0).sum();
+    let saved = store
+        .usage_by_tier(crate::store::Period::default())
+        .await?
+        .figures
+        .iter()
+        .map(|(_, _, sums)| sums.saved.0)
+        .sum();
     println!();
     println!(
         "{} requests cost ${:.6}; the same tokens on the frontier tier alone: ${:.6}, so {} saved",
@@ -255,7 +260,7 @@ fn print_line(prompt: &Prompt, row: &HistoryRow, so_far: NanoUsd, prompt_width: 
     println!(
         "{text}  {painted}{:<9}{:>5.0} ms  {:>7}  {cost:>9}  {:>9}",
         row.source,
-        row.duration_ms,
+        row.duration_ms.unwrap_or_default(),
         format!("{}+{}", tokens(row.input_tokens), tokens(row.output_tokens)),
         format!("${:.6}", so_far.as_usd()),
     );

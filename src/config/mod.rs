@@ -34,7 +34,7 @@ pub use schema::json_schema;
 pub use secret::Secret;
 pub use server::{Headers, Log, Server};
 pub use show::{Shown, show};
-pub use storage::{Cache, Store};
+pub use storage::{Cache, Durability, Store};
 pub use tiers::{PriceConfig, TierConfig, Tiers, UpstreamConfig, UpstreamDefaults};
 pub use upstreams::{ClassifierEndpoint, Timeouts, Upstream, Upstreams};
 

@@ -48,6 +48,30 @@ pub struct Store {
     /// without one, in the user's data folder.
     #[schemars(extend("example" = "sqlite:///var/lib/xrouter/xrouter.db"))]
     pub url: Option<String>,
+    /// Keep a history. `false` serves without one: nothing is written, and the pages show what is there already.
+    pub enabled: bool,
+    /// What a row survives before its request's last byte is sent. `relaxed`: rows reach the disk within some
+    /// milliseconds, and a killed process loses those. `strict`: no row is lost when the process is killed. `power_loss`:
+    /// nor when the machine loses its power; every group of rows is synced to the disk.
+    pub durability: Durability,
+    /// How long rows are kept, in days; 0 is for ever. Sums by hour and day are always kept.
+    #[schemars(range(max = 36_500))]
+    pub keep_days: u32,
+    /// How long sums by minute are kept, in days.
+    #[schemars(range(min = 1, max = 36_500))]
+    pub keep_minute_rollups_days: u32,
+}
+
+/// What a row survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// Nothing, for some milliseconds.
+    Relaxed,
+    /// The end of the process.
+    Strict,
+    /// The end of the machine's power.
+    PowerLoss,
 }
 
 impl Store {
@@ -83,7 +107,13 @@ mod tests {
 
     #[test]
     fn the_history_lies_beside_the_configuration_unless_told_otherwise() {
-        let store = |url: Option<&str>| Store { url: url.map(str::to_owned) };
+        let store = |url: Option<&str>| Store {
+            url: url.map(str::to_owned),
+            enabled: true,
+            durability: Durability::Strict,
+            keep_days: 90,
+            keep_minute_rollups_days: 3,
+        };
         let config = Path::new("/etc/xrouter/xrouter.toml");
         assert_eq!(store(None).path(Some(config), None), Path::new("/etc/xrouter/xrouter.db"));
         assert_eq!(store(None).path(None, Some(Path::new("/data"))), Path::new("/data/xrouter.db"));

@@ -2,7 +2,7 @@
 
 use crate::catalog::Tier;
 use crate::protocol::Timestamp;
-use crate::store::HourPoint;
+use crate::store::Point;
 
 const HOUR_MS: i64 = 3_600_000;
 const WIDTH: f64 = 880.0;
@@ -39,6 +39,11 @@ impl Range {
             Range::Week => 28,
             Range::Month => 30,
         }
+    }
+
+    /// Whether its bars are made of whole days.
+    pub(super) fn by_day(self) -> bool {
+        self == Range::Month
     }
 
     fn bar_ms(self) -> i64 {
@@ -87,12 +92,12 @@ pub(super) struct Chart {
 
 /// Draws the points of a range.
 #[expect(clippy::cast_precision_loss, reason = "a chart is drawn in pixels")]
-pub(super) fn chart(points: &[HourPoint], range: Range, now: Timestamp) -> Chart {
+pub(super) fn chart(points: &[Point], range: Range, now: Timestamp) -> Chart {
     let from = range.from(now).0;
     let count = usize::try_from(range.bars()).unwrap_or(24);
     let mut sums = vec![[0_i64; 4]; count];
     for point in points {
-        let index = usize::try_from((point.hour_ms - from).div_euclid(range.bar_ms())).ok();
+        let index = usize::try_from((point.begin_ms - from).div_euclid(range.bar_ms())).ok();
         if let Some(bar) = index.and_then(|index| sums.get_mut(index)) {
             bar[point.tier.map_or(3, |tier| tier as usize)] += point.requests;
         }
@@ -160,7 +165,7 @@ mod tests {
             let from = range.from(now).0;
             let hours = (now.0 - from) / HOUR_MS;
             let points: Vec<_> = (0..=hours)
-                .map(|hour| HourPoint { hour_ms: from + hour * HOUR_MS, tier: Some(Tier::Cheap), requests: 1 })
+                .map(|hour| Point { begin_ms: from + hour * HOUR_MS, tier: Some(Tier::Cheap), requests: 1 })
                 .collect();
             let drawn = chart(&points, range, now);
             assert_eq!(drawn.total, hours + 1, "{range:?}");

@@ -62,7 +62,7 @@ async fn figures(store: &Store, words: &'static Words, range: Range) -> Result<F
     let mut local = Totals::default();
     let mut unreached = Totals::default();
     let mut total = Totals::default();
-    for (tier, is_local, sums) in store.usage_by_tier(Period::default()).await? {
+    for (tier, is_local, sums) in store.usage_by_tier(Period::default()).await?.figures {
         match tier {
             Some(tier) => tiers[tier as usize] += sums,
             None => unreached += sums,
@@ -98,8 +98,8 @@ async fn figures(store: &Store, words: &'static Words, range: Range) -> Result<F
         saved: total.known_cost().map(|_| total.saved),
         total,
         tiers: lines,
-        chart: chart(&store.hours(range.from(now)).await?, range, now),
-        newest: store.newest(None, NEWEST).await?,
+        chart: chart(&store.points(range.from(now), range.by_day()).await?, range, now),
+        newest: store.newest(NEWEST).await?,
     })
 }
 
@@ -140,9 +140,10 @@ mod filters {
         })
     }
 
-    /// Milliseconds below a second, seconds above.
+    /// Milliseconds below a second, seconds above, unknown as a dash.
     #[askama::filter_fn]
-    pub(super) fn milliseconds(ms: &f64, _: &dyn askama::Values) -> askama::Result<String> {
+    pub(super) fn milliseconds(ms: &Option<f64>, _: &dyn askama::Values) -> askama::Result<String> {
+        let Some(ms) = ms else { return Ok("–".to_owned()) };
         Ok(if *ms < 1000.0 { format!("{ms:.0} ms") } else { format!("{:.1} s", ms / 1000.0) })
     }
 }

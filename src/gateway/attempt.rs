@@ -11,6 +11,7 @@ use crate::catalog::{Provider, Tier};
 use crate::protocol::{ChatRequest, Conversation, Timestamp};
 use crate::providers::{self, Context, Dialect, EncodeError, Fetched, Outbound, ProviderError, Reply, Target, Verdict};
 use crate::routing::{Ranked, attempt_order};
+use crate::store::Receipt;
 
 impl Ranked for Target {
     fn priority(&self) -> i32 {
@@ -62,7 +63,7 @@ impl Gateway {
                 Ok(Opened::Whole(bytes)) => {
                     record.first_token();
                     let route = record.route();
-                    record.settle(200, None);
+                    keep(record.settle(200, None)).await;
                     return Ok(answer(route, AnswerBody::Whole(bytes)));
                 }
                 Ok(Opened::Stream(meter)) => {
@@ -74,6 +75,11 @@ impl Gateway {
                     error
                 }
             };
+            let status = match &error {
+                ProviderError::Status { status, .. } => Some(*status),
+                _ => None,
+            };
+            record.failed(status, error.code());
             let verdict = error.verdict();
             if verdict == Verdict::Client {
                 tracing::debug!(upstream = %name, error = %error, "the upstream refused the request");
@@ -90,7 +96,7 @@ impl Gateway {
         }
         let route = record.route();
         let (status, code) = last.status_and_code();
-        record.settle(status, Some(code));
+        keep(record.settle(status, Some(code))).await;
         Err(GatewayError { reason: last, route })
     }
 
@@ -164,6 +170,13 @@ impl Gateway {
         let text = without_secrets(text, ask.target.upstream.secrets());
         let status = reply.status.as_u16();
         Err(providers::failure(ask.target.upstream.provider, status, &reply.headers, &text))
+    }
+}
+
+/// Waits until a row is kept, before the answer that it tells of goes out.
+async fn keep(receipt: Option<Receipt>) {
+    if let Some(receipt) = receipt {
+        receipt.kept().await;
     }
 }
 

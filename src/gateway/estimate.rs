@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::protocol::{TokenUsage, UsageSource};
-use crate::store::{Row, Store};
+use crate::store::{Receipt, Row, Store};
 
 /// Most text that is remembered of an answer, in bytes. More is not counted.
 const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
@@ -53,20 +53,20 @@ impl Default for Estimator {
 }
 
 impl Estimator {
-    /// Counts what a row lacks, then hands it to the history.
+    /// Hands a row to the history, and again once what it lacks is counted.
     pub(super) fn complete(
         &self,
         mut row: Box<Row>,
         evidence: Evidence,
         store: Store,
         price: impl FnOnce(&mut Row) + Send + 'static,
-    ) {
+    ) -> Option<Receipt> {
         let turn = self.turn.clone();
         if self.tasks.len() >= MOST_WAITING {
             price(&mut row);
-            store.record(row);
-            return;
+            return store.finished(row);
         }
+        let receipt = store.answered(&row);
         let finish = move || {
             let counted = evidence.count();
             let reported = row.usage;
@@ -76,7 +76,7 @@ impl Estimator {
                 row.usage_source = UsageSource::Estimated;
             }
             price(&mut row);
-            store.record(row);
+            store.counted(row);
         };
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
@@ -91,6 +91,7 @@ impl Estimator {
             }
             Err(_) => finish(),
         }
+        receipt
     }
 
     /// Waits until nothing is being counted.

@@ -1,6 +1,7 @@
 //! The row of a request while it is under way. It reaches the history whatever happens: settled by
 //! the step that knows how it ended, else when it is dropped.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use crate::catalog::Price;
 use crate::protocol::{ChatRequest, RequestId, Timestamp, TokenUsage, UsageSource};
 use crate::providers::Target;
 use crate::routing::Source;
-use crate::store::{Row, Store};
+use crate::store::{Attempt, Receipt, Row, Store};
 
 /// Longest usage object that is kept as it was written, in bytes.
 const LONGEST_RAW: usize = 4_096;
@@ -56,15 +57,16 @@ impl Record {
         let frontier_model =
             |target: &Target| target.upstream.model.clone().unwrap_or_else(|| request.model.to_string());
         let row = Row {
+            id: gateway.store.next_id(),
             request_id: request_id.as_str().to_owned(),
             created_at_ms: Timestamp::now().0 - i64::try_from(arrived.elapsed().as_millis()).unwrap_or(0),
             session: None,
             key,
             decision: decision.tier,
-            source: decision.source.as_str(),
+            source: Cow::Borrowed(decision.source.as_str()),
             score: decision.score,
             confidence: decision.confidence,
-            reason: Some(decision.reason.clone().into_owned()),
+            reason: Some(decision.reason.clone()),
             tier: None,
             upstream: None,
             provider: None,
@@ -73,9 +75,9 @@ impl Record {
             response_model: None,
             local: false,
             stream: request.stream,
-            status: 499,
-            error_type: Some("client_closed"),
-            attempts: 0,
+            status: None,
+            error_type: None,
+            attempts: Vec::new(),
             usage: TokenUsage::default(),
             usage_source: TokenUsage::default().source(),
             usage_raw: None,
@@ -85,8 +87,10 @@ impl Record {
             classifier_usage: decided.usage,
             classify_us: Some(decided.classify_us),
             first_token_us: None,
-            duration_us: 0,
+            duration_us: None,
         };
+        // Before any upstream is called, so that a request that hangs or kills the process leaves a row.
+        gateway.store.begun(&row);
         Record {
             store: gateway.store.clone(),
             arrived,
@@ -111,12 +115,30 @@ impl Record {
             row.usage = TokenUsage::default();
             row.usage_source = UsageSource::Absent;
             row.usage_raw = None;
-            row.attempts += 1;
+            row.attempts.push(Attempt {
+                upstream: target.upstream.name.clone(),
+                tier: target.upstream.tier,
+                model: model.chars().take(256).collect(),
+                status: None,
+                error_type: None,
+                started_us: micros(self.arrived.elapsed()),
+                duration_us: None,
+            });
             row.tier = Some(target.upstream.tier);
             row.upstream = Some(target.upstream.name.clone());
-            row.provider = Some(target.upstream.provider.as_str());
+            row.provider = Some(Cow::Borrowed(target.upstream.provider.as_str()));
             row.selected_model = Some(model.chars().take(256).collect());
             row.local = target.upstream.local;
+        }
+    }
+
+    /// The upstream that is being called has failed.
+    pub(super) fn failed(&mut self, status: Option<u16>, error_type: &'static str) {
+        let elapsed = micros(self.arrived.elapsed());
+        if let Some(attempt) = self.row.as_mut().and_then(|row| row.attempts.last_mut()) {
+            attempt.status = status;
+            attempt.error_type = Some(Cow::Borrowed(error_type));
+            attempt.duration_us = Some(elapsed - attempt.started_us);
         }
     }
 
@@ -172,7 +194,7 @@ impl Record {
             source: self.source,
             tier: row.tier,
             model: row.selected_model.clone(),
-            attempts: row.attempts,
+            attempts: u32::try_from(row.attempts.len()).unwrap_or(u32::MAX),
             dropped: self.dropped.clone(),
         })
     }
@@ -188,14 +210,20 @@ impl Record {
         id.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
     }
 
-    /// The end. What comes after it is not recorded.
-    pub(super) fn settle(&mut self, status: u16, error_type: Option<&'static str>) {
+    /// The end. What comes after it is not recorded. The answer's last byte is held back until the receipt is there.
+    pub(super) fn settle(&mut self, status: u16, error_type: Option<&'static str>) -> Option<Receipt> {
         let broken = error_type.is_some();
         let lacks = self.lacks_usage();
-        let Some(mut row) = self.row.take() else { return };
-        row.status = status;
-        row.error_type = error_type;
-        row.duration_us = micros(self.arrived.elapsed());
+        let mut row = self.row.take()?;
+        let took = micros(self.arrived.elapsed());
+        row.status = Some(status);
+        row.error_type = error_type.map(Cow::Borrowed);
+        row.duration_us = Some(took);
+        if let Some(attempt) = row.attempts.last_mut().filter(|attempt| attempt.error_type.is_none()) {
+            attempt.status = (status != 499 || row.first_token_us.is_some()).then_some(200);
+            attempt.error_type = error_type.map(Cow::Borrowed);
+            attempt.duration_us = Some(took - attempt.started_us);
+        }
         let (price, frontier_price) = (self.price, self.frontier_price);
         let priced = move |row: &mut Row| {
             row.cost = price.and_then(|price| price.cost(&row.usage));
@@ -206,11 +234,10 @@ impl Record {
         // said, nothing is counted.
         let said = !evidence.answer.is_empty() || !evidence.seen.is_empty();
         if said && (lacks || (broken && self.partial)) {
-            self.estimator.complete(row, evidence, self.store.clone(), priced);
-            return;
+            return self.estimator.complete(row, evidence, self.store.clone(), priced);
         }
         priced(&mut row);
-        self.store.record(row);
+        self.store.finished(row)
     }
 }
 
@@ -218,9 +245,9 @@ impl Drop for Record {
     /// Nobody settled it: the client left, or a step panicked.
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.settle(500, Some("panic"));
+            let _ = self.settle(500, Some("panic"));
         } else {
-            self.settle(499, Some("client_closed"));
+            let _ = self.settle(499, Some("client_closed"));
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::catalog::Provider;
 use crate::config::Secret;
 use crate::protocol::{ChunkView, ErrorBody, ErrorEnvelope};
 use crate::providers::{self, Memory, ProviderError, Reply, SseSplitter, Target};
+use crate::store::Receipt;
 
 /// How long the end of the connection is waited for after `[DONE]`, so that it can be used again.
 const LINGER: Duration = Duration::from_millis(250);
@@ -58,6 +59,8 @@ pub struct Meter {
     seen_token: bool,
     finished: bool,
     state: State,
+    /// The row's receipt, which is waited for before the last bytes go out.
+    receipt: Option<Receipt>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +135,9 @@ impl Meter {
     /// The next bytes for the client; `None` at the end.
     pub async fn next(&mut self) -> Option<Bytes> {
         loop {
+            if let Some(receipt) = self.receipt.take() {
+                receipt.kept().await;
+            }
             if let Some(bytes) = self.out.pop_front() {
                 return Some(bytes);
             }
@@ -283,7 +289,7 @@ impl Meter {
                 self.facts.memory.keep(&self.facts.scope, self.facts.provider, &kept);
             }
             self.state = State::Done;
-            self.record.settle(200, None);
+            self.receipt = self.record.settle(200, None);
         }
         self.out.extend(written);
     }
@@ -311,7 +317,7 @@ impl Meter {
         }
         self.state = State::Done;
         // Before the bytes go out: who has the last byte is in the history.
-        self.record.settle(200, None);
+        self.receipt = self.record.settle(200, None);
         self.out.push_back(event);
     }
 
@@ -375,7 +381,7 @@ impl Meter {
         };
         let json = serde_json::to_string(&envelope).expect("an envelope of texts serialises");
         self.out.push_back(Bytes::from(format!("data: {json}\n\n")));
-        self.record.settle(200, Some("interrupted"));
+        self.receipt = self.record.settle(200, Some("interrupted"));
     }
 }
 
@@ -403,6 +409,7 @@ impl Opening {
             seen_token: false,
             finished: false,
             state: State::Running,
+            receipt: None,
         };
         if matches!(meter.reading, Reading::Translate(_)) {
             meter.say(written);

@@ -24,6 +24,16 @@ impl RequestId {
         fits.then(|| RequestId(text.to_owned()))
     }
 
+    /// The UTC epoch milliseconds that a fresh id was made at; `None` for any other text.
+    #[must_use]
+    pub fn time_in(text: &str) -> Option<i64> {
+        if text.len() != 32 {
+            return None;
+        }
+        let id = uuid::Uuid::try_parse(text).ok().filter(|id| id.get_version_num() == 7)?;
+        i64::try_from(id.as_u128() >> 80).ok()
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

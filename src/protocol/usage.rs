@@ -1,7 +1,7 @@
 //! Token counts, as OpenAI's API reports them and as they are kept.
 
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// More tokens than any request can have. A larger figure is a lie and is treated as not reported,
 /// which also keeps every sum of them inside 64 bits.
@@ -64,7 +64,8 @@ impl TokenBuckets {
 }
 
 /// Where a row's token counts come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UsageSource {
     /// The provider said so.
     Reported,

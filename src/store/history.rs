@@ -2,15 +2,17 @@
 
 use poem_openapi::Object;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::{QueryBuilder, Row as _, SqliteConnection};
 
-use super::usage::Period;
+use super::insert::ID_SLACK_MS;
+use super::readers::Readers;
+use super::row::Row;
 use super::{Store, StoreError};
 use crate::catalog::{NanoUsd, Tier};
-use crate::protocol::{Timestamp, UsageSource};
+use crate::protocol::{RequestId, Timestamp, UsageSource};
 
 /// One request of the history. `null` is unknown; it is never the same as 0.
-#[derive(Debug, Clone, PartialEq, Object)]
+#[derive(Debug, Clone, PartialEq, Default, Object)]
 #[oai(rename = "HistoryRow")]
 pub struct HistoryRow {
     /// The id of the answer's `X-Request-Id` header.
@@ -39,8 +41,8 @@ pub struct HistoryRow {
     pub selected_model: Option<String>,
     /// Whether the answer was streamed.
     pub stream: bool,
-    /// The HTTP status that the client got; 499 if it left before the end.
-    pub status: i64,
+    /// The HTTP status that the client got; 499 if it left before the end; `null` if the router died before it told.
+    pub status: Option<i64>,
     /// What kind of error, if it was one.
     pub error_type: Option<String>,
     /// How many upstream calls were made.
@@ -66,7 +68,7 @@ pub struct HistoryRow {
     /// Milliseconds from arrival to the first token.
     pub first_token_ms: Option<f64>,
     /// Milliseconds from arrival to the end.
-    pub duration_ms: f64,
+    pub duration_ms: Option<f64>,
     /// The model that answered, as the provider names it.
     pub response_model: Option<String>,
     /// Whether a local upstream served it.
@@ -92,47 +94,258 @@ pub struct HistoryRow {
     pub frontier_cost: Option<NanoUsd>,
 }
 
-const SELECT: &str = "select r.id, request_id, created_at_ms, session,
-    (select name from names where id = key_id) as key, decision, tier,
-    (select name from names where id = source_id) as source, score,
-    (select name from names where id = upstream_id) as upstream,
-    (select name from names where id = provider_id) as provider,
-    (select name from names where id = requested_model_id) as requested_model,
-    (select name from names where id = selected_model_id) as selected_model, stream, status,
-    (select name from names where id = error_type_id) as error_type, attempts,
-    input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, usage_source,
-    cost_nanos, frontier_cost_nanos, classify_us, first_token_us, duration_us,
-    (select name from names where id = response_model_id) as response_model, local, confidence, reason,
-    classifier_input_tokens, classifier_output_tokens, usage_raw from requests r where true";
+/// One upstream call of a request.
+#[derive(Debug, Clone, PartialEq, Object)]
+#[oai(rename = "Attempt")]
+pub struct AttemptRow {
+    /// Its place, from 1.
+    pub attempt: i64,
+    /// The upstream's name in the configuration.
+    pub upstream: Option<String>,
+    /// Its tier.
+    pub tier: Option<String>,
+    /// The model that was asked.
+    pub model: Option<String>,
+    /// The HTTP status that it answered with, if it did.
+    pub status: Option<i64>,
+    /// How it failed, if it did.
+    pub error_type: Option<String>,
+    /// Milliseconds from the request's arrival to the call.
+    pub started_ms: Option<f64>,
+    /// Milliseconds that the call took.
+    pub duration_ms: Option<f64>,
+}
+
+/// The columns of a row, in the order in which [`Raw::read`] takes them.
+pub(super) const COLUMNS: &str = "r.id, r.request_id, r.created_at_ms, s.session, r.key_id, r.decision, r.tier,
+    r.source_id, r.score, r.upstream_id, r.provider_id, r.requested_model_id, r.selected_model_id, r.stream, r.status,
+    r.error_type_id, r.attempts, r.input_tokens, r.cached_input_tokens, r.cache_write_tokens, r.output_tokens,
+    r.reasoning_tokens, r.usage_source, r.cost_nanos, r.frontier_cost_nanos, r.classify_us, r.first_token_us,
+    r.duration_us, r.response_model_id, r.local, r.confidence, r.reason, r.classifier_input_tokens,
+    r.classifier_output_tokens, r.usage_raw";
+
+/// A row whose names are still numbers.
+pub(super) struct Raw {
+    pub(super) row: HistoryRow,
+    /// Key, source, upstream, provider, requested, selected and response model, error type.
+    names: [Option<i64>; 8],
+}
+
+impl Raw {
+    pub(super) fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let cost = row.try_get::<Option<i64>, _>(23)?.map(NanoUsd);
+        let frontier_cost = row.try_get::<Option<i64>, _>(24)?.map(NanoUsd);
+        let milliseconds = |index: usize| row.try_get::<Option<i64>, _>(index).map(|us| us.map(milliseconds));
+        let history = HistoryRow {
+            id: row.try_get(0)?,
+            request_id: row.try_get(1)?,
+            time: Timestamp(row.try_get(2)?).to_string(),
+            session: row.try_get(3)?,
+            key: None,
+            decision: row.try_get(5)?,
+            tier: tier_name(row.try_get(6)?),
+            source: String::new(),
+            score: row.try_get(8)?,
+            upstream: None,
+            provider: None,
+            requested_model: None,
+            selected_model: None,
+            stream: row.try_get(13)?,
+            status: row.try_get(14)?,
+            error_type: None,
+            attempts: row.try_get(16)?,
+            input_tokens: row.try_get(17)?,
+            cached_input_tokens: row.try_get(18)?,
+            cache_write_tokens: row.try_get(19)?,
+            output_tokens: row.try_get(20)?,
+            reasoning_tokens: row.try_get(21)?,
+            usage_source: UsageSource::from_number(row.try_get(22)?).unwrap_or_default().as_str().to_owned(),
+            cost_usd: cost.map(NanoUsd::as_usd),
+            frontier_cost_usd: frontier_cost.map(NanoUsd::as_usd),
+            classify_ms: milliseconds(25)?,
+            first_token_ms: milliseconds(26)?,
+            duration_ms: milliseconds(27)?,
+            response_model: None,
+            local: row.try_get(29)?,
+            confidence: row.try_get(30)?,
+            reason: row.try_get(31)?,
+            classifier_input_tokens: row.try_get(32)?,
+            classifier_output_tokens: row.try_get(33)?,
+            usage_raw: row.try_get(34)?,
+            cost,
+            frontier_cost,
+        };
+        let mut names = [None; 8];
+        for (name, index) in names.iter_mut().zip([4_usize, 7, 9, 10, 11, 12, 28, 15]) {
+            *name = row.try_get(index)?;
+        }
+        Ok(Raw { row: history, names })
+    }
+}
+
+/// Rows with their names.
+pub(super) async fn named(
+    readers: &Readers,
+    connection: &mut SqliteConnection,
+    rows: Vec<Raw>,
+) -> Result<Vec<HistoryRow>, StoreError> {
+    let ids = rows.iter().flat_map(|raw| raw.names.iter().copied().flatten());
+    let known = readers.names(connection, ids).await?;
+    let name = |id: Option<i64>| id.and_then(|id| known.get(&id)).map(|name| name.as_ref().to_owned());
+    let fill = |Raw { mut row, names: [key, source, upstream, provider, requested, selected, response, error] }| {
+        row.key = name(key);
+        row.source = name(source).unwrap_or_default();
+        row.upstream = name(upstream);
+        row.provider = name(provider);
+        row.requested_model = name(requested);
+        row.selected_model = name(selected);
+        row.response_model = name(response);
+        row.error_type = name(error);
+        row
+    };
+    Ok(rows.into_iter().map(fill).collect())
+}
 
 impl Store {
-    /// The newest requests, newest first: at most `limit`, older than the row numbered `before`.
+    /// The request with this id, and its upstream calls; the newest one, if a client gave the same id twice. A request
+    /// that is under way is found too: it has no status and no duration.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn newest(&self, before: Option<i64>, limit: u32) -> Result<Vec<HistoryRow>, StoreError> {
-        let mut query = QueryBuilder::new(SELECT);
-        if let Some(before) = before {
-            query.push(" and r.id < ").push_bind(before);
+    pub async fn request(&self, request_id: &str) -> Result<Option<(HistoryRow, Vec<AttemptRow>)>, StoreError> {
+        let readers = self.readers();
+        let mut connection = readers.connection().await?;
+        // A fresh id tells when it was made, so the row is in a zone of that time. Others are indexed.
+        let mut id: Option<i64> = None;
+        if let Some(ms) = RequestId::time_in(request_id) {
+            id = sqlx::query_scalar(
+                "select r.id from zones z cross join requests r on r.id >= z.zone << 8 and r.id < (z.zone + 1) << 8
+                 where z.last_ms >= ? and z.first_ms <= ? and r.request_id = ? limit 1",
+            )
+            .bind(ms - ID_SLACK_MS)
+            .bind(ms + ID_SLACK_MS)
+            .bind(request_id)
+            .fetch_optional(&mut *connection)
+            .await?;
         }
-        query.push(" order by r.id desc limit ").push_bind(i64::from(limit));
-        let rows = query.build().fetch_all(self.pool()).await?;
-        rows.iter().map(|row| read(row).map_err(StoreError::from)).collect()
+        if id.is_none() {
+            id = sqlx::query_scalar(
+                "select id from requests where request_id = ? and client_request_id = 1 order by id desc limit 1",
+            )
+            .bind(request_id)
+            .fetch_optional(&mut *connection)
+            .await?;
+        }
+        let Some(id) = id else { return under_way(&mut connection, request_id).await };
+        let mut query = QueryBuilder::new("select ");
+        query.push(COLUMNS).push(" from requests r left join sessions s on s.id = r.session_id where r.id = ");
+        query.push_bind(id);
+        let Some(row) = query.build().fetch_optional(&mut *connection).await? else { return Ok(None) };
+        let rows = named(&readers, &mut connection, vec![Raw::read(&row)?]).await?;
+        let Some(row) = rows.into_iter().next() else { return Ok(None) };
+        let mut attempts = attempts(&mut connection, id).await?;
+        if attempts.is_empty() && row.attempts == 1 {
+            attempts.push(only_attempt(&row));
+        }
+        Ok(Some((row, attempts)))
     }
+}
 
-    /// The rows of a period after the row numbered `after`, oldest first, at most `limit`.
-    pub(super) async fn page(&self, period: Period, after: i64, limit: u32) -> Result<Vec<HistoryRow>, StoreError> {
-        let mut query = QueryBuilder::new(SELECT);
-        query.push(" and r.id > ").push_bind(after);
-        if let Some(from) = period.from {
-            query.push(" and +created_at_ms >= ").push_bind(from.0);
+/// The one call of a request that needed only one, as its row tells it.
+fn only_attempt(row: &HistoryRow) -> AttemptRow {
+    AttemptRow {
+        attempt: 1,
+        upstream: row.upstream.clone(),
+        tier: row.tier.clone(),
+        model: row.selected_model.clone(),
+        status: row.status.filter(|status| *status == 200),
+        error_type: None,
+        started_ms: row.classify_ms,
+        duration_ms: row.duration_ms.zip(row.classify_ms).map(|(whole, before)| whole - before),
+    }
+}
+
+async fn attempts(connection: &mut SqliteConnection, id: i64) -> Result<Vec<AttemptRow>, StoreError> {
+    let rows = sqlx::query(
+        "select attempt, (select name from names where id = upstream_id), tier,
+         (select name from names where id = model_id), status, (select name from names where id = error_type_id),
+         started_us, duration_us from attempts where request = ? order by attempt",
+    )
+    .bind(id)
+    .fetch_all(connection)
+    .await?;
+    let read = |row: &SqliteRow| {
+        Ok(AttemptRow {
+            attempt: row.try_get(0)?,
+            upstream: row.try_get(1)?,
+            tier: tier_name(row.try_get(2)?),
+            model: row.try_get(3)?,
+            status: row.try_get(4)?,
+            error_type: row.try_get(5)?,
+            started_ms: row.try_get::<Option<i64>, _>(6)?.map(milliseconds),
+            duration_ms: row.try_get::<Option<i64>, _>(7)?.map(milliseconds),
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// A request that was decided and has not ended.
+async fn under_way(
+    connection: &mut SqliteConnection,
+    request_id: &str,
+) -> Result<Option<(HistoryRow, Vec<AttemptRow>)>, StoreError> {
+    let json: Option<String> =
+        sqlx::query_scalar("select row from in_flight where row ->> 'request_id' = ? order by id desc limit 1")
+            .bind(request_id)
+            .fetch_optional(connection)
+            .await?;
+    let row = json.and_then(|json| serde_json::from_str::<Row>(&json).ok());
+    Ok(row.map(|row| (HistoryRow::from(&row), Vec::new())))
+}
+
+impl From<&Row> for HistoryRow {
+    fn from(row: &Row) -> Self {
+        let count = |count: Option<u64>| count.and_then(|count| i64::try_from(count).ok());
+        let text = |word: &Option<super::Word>| word.as_ref().map(|word| word.clone().into_owned());
+        HistoryRow {
+            request_id: row.request_id.clone(),
+            time: Timestamp(row.created_at_ms).to_string(),
+            session: row.session.clone(),
+            key: row.key.clone(),
+            decision: i64::from(row.decision.number()),
+            tier: row.tier.map(|tier| tier.as_str().to_owned()),
+            source: row.source.clone().into_owned(),
+            score: row.score,
+            upstream: row.upstream.clone(),
+            provider: text(&row.provider),
+            requested_model: Some(row.requested_model.clone()),
+            selected_model: row.selected_model.clone(),
+            stream: row.stream,
+            status: row.status.map(i64::from),
+            error_type: text(&row.error_type),
+            attempts: i64::try_from(row.attempts.len()).unwrap_or(i64::MAX),
+            input_tokens: count(row.usage.input_tokens),
+            cached_input_tokens: count(row.usage.cached_input_tokens),
+            cache_write_tokens: count(row.usage.cache_write_tokens),
+            output_tokens: count(row.usage.output_tokens),
+            reasoning_tokens: count(row.usage.reasoning_tokens),
+            usage_source: row.usage_source.as_str().to_owned(),
+            cost_usd: row.cost.map(NanoUsd::as_usd),
+            frontier_cost_usd: row.frontier_cost.map(NanoUsd::as_usd),
+            classify_ms: row.classify_us.map(milliseconds),
+            first_token_ms: row.first_token_us.map(milliseconds),
+            duration_ms: row.duration_us.map(milliseconds),
+            response_model: row.response_model.clone(),
+            local: row.local,
+            confidence: row.confidence,
+            reason: text(&row.reason),
+            classifier_input_tokens: count(row.classifier_usage.input_tokens),
+            classifier_output_tokens: count(row.classifier_usage.output_tokens),
+            usage_raw: row.usage_raw.clone(),
+            id: row.id,
+            cost: row.cost,
+            frontier_cost: row.frontier_cost,
         }
-        if let Some(to) = period.to {
-            query.push(" and +created_at_ms < ").push_bind(to.0);
-        }
-        query.push(" order by r.id limit ").push_bind(i64::from(limit));
-        let rows = query.build().fetch_all(self.pool()).await?;
-        rows.iter().map(|row| read(row).map_err(StoreError::from)).collect()
     }
 }
 
@@ -141,50 +354,7 @@ fn milliseconds(us: i64) -> f64 {
     us as f64 / 1000.0
 }
 
-fn read(row: &SqliteRow) -> Result<HistoryRow, sqlx::Error> {
-    let tier: Option<i64> = row.try_get("tier")?;
-    let cost: Option<NanoUsd> = row.try_get::<Option<i64>, _>("cost_nanos")?.map(NanoUsd);
-    let frontier_cost: Option<NanoUsd> = row.try_get::<Option<i64>, _>("frontier_cost_nanos")?.map(NanoUsd);
-    Ok(HistoryRow {
-        id: row.try_get("id")?,
-        request_id: row.try_get("request_id")?,
-        time: Timestamp(row.try_get("created_at_ms")?).to_string(),
-        session: row.try_get("session")?,
-        key: row.try_get("key")?,
-        decision: row.try_get("decision")?,
-        tier: tier
-            .and_then(|number| u8::try_from(number).ok())
-            .and_then(Tier::from_number)
-            .map(|tier| tier.as_str().to_owned()),
-        source: row.try_get("source")?,
-        score: row.try_get("score")?,
-        upstream: row.try_get("upstream")?,
-        provider: row.try_get("provider")?,
-        requested_model: row.try_get("requested_model")?,
-        selected_model: row.try_get("selected_model")?,
-        stream: row.try_get("stream")?,
-        status: row.try_get("status")?,
-        error_type: row.try_get("error_type")?,
-        attempts: row.try_get("attempts")?,
-        input_tokens: row.try_get("input_tokens")?,
-        cached_input_tokens: row.try_get("cached_input_tokens")?,
-        cache_write_tokens: row.try_get("cache_write_tokens")?,
-        output_tokens: row.try_get("output_tokens")?,
-        reasoning_tokens: row.try_get("reasoning_tokens")?,
-        usage_source: UsageSource::from_number(row.try_get("usage_source")?).unwrap_or_default().as_str().to_owned(),
-        cost_usd: cost.map(NanoUsd::as_usd),
-        frontier_cost_usd: frontier_cost.map(NanoUsd::as_usd),
-        classify_ms: row.try_get::<Option<i64>, _>("classify_us")?.map(milliseconds),
-        first_token_ms: row.try_get::<Option<i64>, _>("first_token_us")?.map(milliseconds),
-        duration_ms: milliseconds(row.try_get("duration_us")?),
-        response_model: row.try_get("response_model")?,
-        local: row.try_get("local")?,
-        confidence: row.try_get("confidence")?,
-        reason: row.try_get("reason")?,
-        classifier_input_tokens: row.try_get("classifier_input_tokens")?,
-        classifier_output_tokens: row.try_get("classifier_output_tokens")?,
-        usage_raw: row.try_get("usage_raw")?,
-        cost,
-        frontier_cost,
-    })
+fn tier_name(number: Option<i64>) -> Option<String> {
+    let tier = number.and_then(|number| u8::try_from(number).ok()).and_then(Tier::from_number);
+    tier.map(|tier| tier.as_str().to_owned())
 }

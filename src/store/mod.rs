@@ -1,80 +1,219 @@
 //! The history: one SQLite file, written by one task, read by a few connections. All SQL is here.
 //!
-//! Enters: a [`Row`] per request. Leaves: totals, groups and rows as named structs.
-//! Never blocks a request: rows go through a bounded queue, and what does not fit is counted.
-//! Read `writer.rs` first.
+//! Enters: a [`Row`] per request, when it is decided and when it has ended. Leaves: totals, groups and rows as named
+//! structs. Never blocks a request on a disk, and never loses a row in silence. The way of a row: `intake.rs` (queue and
+//! thread) → `journal.rs` (files beside the database) → `writer.rs` (the task) → `insert.rs` (the transaction); after a
+//! kill `recover.rs`. Read `intake.rs` first.
 
 mod export;
+mod histogram;
 mod history;
+mod insert;
+mod intake;
+mod journal;
+mod ledger;
+mod marks;
 mod open;
+mod page;
+mod plan;
+mod prune;
+mod readers;
+mod recover;
 mod rollup;
 mod row;
 mod usage;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use sqlx::SqlitePool;
-use tokio::sync::watch;
+use sqlx::SqliteConnection;
+use tokio::sync::{Notify, mpsc, watch};
 
 pub use export::{CSV_COLUMNS, groups_as_csv, rows_as_csv};
-pub use history::HistoryRow;
+pub use histogram::Histogram;
+pub use history::{AttemptRow, HistoryRow};
+pub use intake::Receipt;
+pub use ledger::WriterState;
 pub use open::OpenError;
-pub use row::Row;
-pub use usage::{ClassifierTotals, Group, GroupBy, HourPoint, Period, Totals};
-pub use writer::WriterState;
+pub use page::{Filter, Page, StatusFilter, TierFilter};
+pub use prune::Pruned;
+pub use row::{Attempt, Row, Word};
+pub use usage::{ClassifierTotals, Figures, Group, GroupBy, Period, Point, Totals};
 
-use writer::Writer;
+use crate::config;
+use insert::Known;
+use intake::{Intake, Outlet};
+use journal::Journal;
+use ledger::Ledger;
+use readers::Readers;
+use recover::RecoverError;
+use writer::{Keep, Task};
+
+/// How long after the start old rows are looked for.
+const FIRST_PRUNING: Duration = Duration::from_secs(5);
 
 /// A query that failed, or a parameter that it does not take.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database said no.
     #[error("the history cannot be read")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+    /// It took too long and was given up.
+    #[error("the history took too long to answer; ask for a shorter period, or for fewer groups")]
+    TooSlow,
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        // SQLITE_INTERRUPT: the deadline of a reader.
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        let interrupted = code.is_some_and(|code| code == "9");
+        if interrupted { StoreError::TooSlow } else { StoreError::Database(error) }
+    }
 }
 
 /// The open history. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    readers: SqlitePool,
-    writer: Arc<Writer>,
+    readers: Arc<RwLock<Readers>>,
+    writer: Option<Writing>,
+    ledger: Ledger,
     path: PathBuf,
 }
 
+#[derive(Debug, Clone)]
+struct Writing {
+    intake: Intake,
+    closing: Arc<AtomicBool>,
+    next_id: Arc<AtomicI64>,
+    _lock: Arc<open::Lock>,
+}
+
 impl Store {
-    /// Opens the file, creating or migrating it, and starts the writer task.
+    /// Opens the file, creating or migrating it, brings in what a process before left in the journal, and starts the
+    /// writer.
     ///
     /// # Errors
-    /// The file cannot be opened, is no history, or was written by a newer version.
-    pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        let connection = open::for_writing(path).await?;
-        let readers = open::readers(path);
-        let writer = Arc::new(Writer::start(connection).await.map_err(|source| OpenError::database(path, source))?);
-        Ok(Store { readers, writer, path: path.to_owned() })
+    /// The file cannot be opened, is no history, is in use, or was written by a newer version.
+    pub async fn open(path: &Path, config: &config::Store) -> Result<Self, OpenError> {
+        let ledger = Ledger::new();
+        open::folder(path)?;
+        if !config.enabled {
+            let readers = Arc::new(RwLock::new(Readers::new(open::readers(path))));
+            return Ok(Store { readers, writer: None, ledger, path: path.to_owned() });
+        }
+        let lock = open::lock(path)?;
+        let failed = |source| OpenError::database(path, source);
+        let beside = |source| OpenError::Beside { path: path.to_owned(), source };
+        let mut connection = open::for_writing(path).await?;
+        let mut known = Known::read(&mut connection).await.map_err(failed)?;
+        let keep = Keep { days: config.keep_days, minute_days: config.keep_minute_rollups_days };
+        let next_id = Arc::new(AtomicI64::new(newest_id(&mut connection).await.map_err(failed)? + 1));
+        let left = journal::found(path).map_err(beside)?;
+        let recovered = recover::recover(&mut connection, &mut known, &left, &next_id).await;
+        let (stored, interrupted) = recovered.map_err(|error| match error {
+            RecoverError::Database(source) => failed(source),
+            RecoverError::Journal { path, source } => OpenError::Beside { path, source },
+        })?;
+        if stored > 0 {
+            tracing::warn!(rows = stored, interrupted, "the last process did not end well; its journal was brought in");
+        }
+        // What was recovered may have taken numbers beyond those of the table.
+        next_id.fetch_max(newest_id(&mut connection).await.map_err(failed)? + 1, Ordering::Relaxed);
+        let journal = Journal::new(path, ledger.clone()).map_err(beside)?;
+        for (_, file) in left {
+            std::fs::remove_file(&file).map_err(|source| OpenError::Beside { path: file, source })?;
+        }
+        ledger.change(|state| {
+            state.served = stored;
+            state.stored = stored;
+        });
+        let readers = Arc::new(RwLock::new(Readers::new(open::readers(path))));
+        let (sender, receiver) = mpsc::channel(intake::QUEUE_ROWS);
+        let (hurry, gaps, closing) =
+            (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let outlet = Outlet { journal: journal.clone(), writer: sender, hurry: hurry.clone(), gaps: gaps.clone() };
+        let intake = Intake::start(ledger.clone(), config.durability, outlet).map_err(beside)?;
+        let task = Task {
+            path: path.to_owned(),
+            connection: Some(connection),
+            identity: open::identity(path),
+            readers: readers.clone(),
+            receiver,
+            hurry,
+            closing: closing.clone(),
+            gaps,
+            journal,
+            ledger: ledger.clone(),
+            known,
+            next_id: next_id.clone(),
+            keep,
+            prune_at: Instant::now() + FIRST_PRUNING,
+            intake: intake.clone(),
+            waiting: Vec::new(),
+            last: None,
+        };
+        tokio::spawn(task.run());
+        let writer = Writing { intake, closing, next_id, _lock: Arc::new(lock) };
+        Ok(Store { readers, writer: Some(writer), ledger, path: path.to_owned() })
     }
 
-    /// Hands a finished request over. Returns at once; a full queue drops the row and counts it.
-    pub fn record(&self, row: Box<Row>) {
-        self.writer.send(row);
+    /// A number for the next request. They ascend.
+    #[must_use]
+    pub fn next_id(&self) -> i64 {
+        self.writer.as_ref().map_or(0, |writer| writer.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Hands over a request that was decided. It is closed as interrupted if the process dies before its end.
+    pub fn begun(&self, row: &Row) {
+        if let Some(writer) = &self.writer {
+            writer.intake.begun(Box::new(row.clone()));
+        }
+    }
+
+    /// Hands over a request that has ended. The last byte of its answer is held back until the receipt is there.
+    #[must_use]
+    pub fn finished(&self, row: Box<Row>) -> Option<Receipt> {
+        self.writer.as_ref().map(|writer| writer.intake.finished(row))
+    }
+
+    /// Hands over a request that was answered, and whose tokens are counted later: [`Store::counted`] must follow.
+    #[must_use]
+    pub fn answered(&self, row: &Row) -> Option<Receipt> {
+        self.writer.as_ref().map(|writer| writer.intake.answered(Box::new(row.clone())))
+    }
+
+    /// Hands over an answered request once its tokens are counted.
+    pub fn counted(&self, row: Box<Row>) {
+        if let Some(writer) = &self.writer {
+            writer.intake.counted(row);
+        }
     }
 
     /// Waits until everything handed over before is in the file.
     pub async fn flush(&self) {
-        self.writer.flush().await;
+        if let Some(writer) = &self.writer {
+            writer.intake.flush().await;
+        }
     }
 
-    /// Waits for the queue to drain and ends the writer. Rows handed over later are counted as dropped.
+    /// Waits for the queue to drain and ends the writer. What the database refuses now is left to the journal.
     pub async fn close(&self) {
-        self.writer.close().await;
-        self.readers.close().await;
+        if let Some(writer) = &self.writer {
+            // From now on a disk that refuses is not waited for.
+            writer.closing.store(true, Ordering::Relaxed);
+            writer.intake.close().await;
+        }
+        self.readers().pool.close().await;
     }
 
-    /// How many rows were stored, dropped and failed, as it changes.
+    /// Where the rows are that were handed over, as it changes.
     #[must_use]
     pub fn state(&self) -> watch::Receiver<WriterState> {
-        self.writer.state()
+        self.ledger.watch()
     }
 
     /// The file.
@@ -83,7 +222,17 @@ impl Store {
         &self.path
     }
 
-    fn pool(&self) -> &SqlitePool {
-        &self.readers
+    fn readers(&self) -> Readers {
+        self.readers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// The highest number that was ever given.
+async fn newest_id(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "select max(coalesce((select max(id) from requests), 0), coalesce((select max(id) from in_flight), 0),
+         coalesce((select value from meta where key = 'last_id'), 0))",
+    )
+    .fetch_one(connection)
+    .await
 }

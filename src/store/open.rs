@@ -1,6 +1,7 @@
 //! Opening the file: settings, migrations, and errors that say what to do.
 
 use std::borrow::Cow;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use sqlx::{ConnectOptions, Connection, SqlStr, SqliteConnection, SqlitePool};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20_261_123_000_000, "history", include_str!("../../migrations/20261123000000_history.sql")),
     (20_261_125_000_000, "usage_raw", include_str!("../../migrations/20261125000000_usage_raw.sql")),
+    (20_261_126_000_000, "exact", include_str!("../../migrations/20261126000000_exact.sql")),
 ];
 
 /// A history file that cannot be used.
@@ -32,6 +34,20 @@ pub enum OpenError {
         path: PathBuf,
         /// Why.
         source: sqlx::Error,
+    },
+    /// Another process writes it.
+    #[error("the history {} is in use by another xrouter; end that one, or set store.url to another file", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What lies beside the file cannot be read or written.
+    #[error("cannot use {}: {source}; check that the history's folder is readable and writable, or set store.url", path.display())]
+    Beside {
+        /// What lies there.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
     /// The file is something else.
     #[error("{} is no xrouter history: {reason}; it was left as it is; move it away, or set store.url to another file", path.display())]
@@ -62,6 +78,71 @@ impl OpenError {
     }
 }
 
+/// Which file it is, whatever its name.
+pub(super) type Identity = (u64, u64);
+
+/// Which file a path names now; `None` if there is none, or if the system does not tell.
+pub(super) fn identity(path: &Path) -> Option<Identity> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
+/// Keeps other processes from writing the same history.
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Removed while it is held; whoever takes it looks whether its file is still the one with this name.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Takes the history for this process.
+pub(super) fn lock(database: &Path) -> Result<Lock, OpenError> {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    let path = PathBuf::from(name);
+    let failed = |source| OpenError::Beside { path: path.clone(), source };
+    loop {
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: database.to_owned() }),
+            // Some network file systems have no locks; there it is on whoever starts two.
+            Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
+                tracing::warn!(path = %path.display(), "this file system has no locks");
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        if is_at(&file, &path) {
+            return Ok(Lock { path, _file: file });
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    file.metadata().is_ok_and(|file| Some((file.dev(), file.ino())) == identity(path))
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
+}
+
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -71,11 +152,19 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// Makes the folder of a file.
+pub(super) fn folder(path: &Path) -> Result<(), OpenError> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => {
+            std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })
+        }
+        None => Ok(()),
+    }
+}
+
 /// Opens the one connection that writes, and migrates the file.
 pub(super) async fn for_writing(path: &Path) -> Result<SqliteConnection, OpenError> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
-    }
+    folder(path)?;
     inspect(path).await?;
     let options = options(path)
         .create_if_missing(true)
@@ -91,6 +180,13 @@ pub(super) async fn for_writing(path: &Path) -> Result<SqliteConnection, OpenErr
     let mut connection = options.connect().await.map_err(fail)?;
     migrate(path, &mut connection).await?;
     Ok(connection)
+}
+
+/// The same from a task that may move between threads, which migrations may not.
+pub(super) async fn again(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let (file, runtime) = (path.to_owned(), tokio::runtime::Handle::current());
+    let opened = tokio::task::spawn_blocking(move || runtime.block_on(for_writing(&file))).await;
+    opened.unwrap_or_else(|error| Err(OpenError::database(path, sqlx::Error::Io(std::io::Error::other(error)))))
 }
 
 /// A small pool of connections that only read. They are opened when first used.

@@ -1,17 +1,23 @@
-//! What rows add up to: sums per hour and group, collected for a batch and laid over the table.
+//! What rows add up to: sums by time and group, collected for a batch and laid over the tables in its transaction.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
-use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
+use super::histogram::{self, Histogram};
 use super::row::Row;
+use crate::protocol::UsageSource;
 
+pub(super) const MINUTE_MS: i64 = 60_000;
 pub(super) const HOUR_MS: i64 = 3_600_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
 
-/// The columns by which sums are kept apart.
+/// The columns by which sums are kept apart, besides the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Slot {
-    pub(super) hour_ms: i64,
+    /// -1 where no upstream was reached.
     pub(super) tier: i64,
     pub(super) upstream: i64,
     pub(super) model: i64,
@@ -21,105 +27,192 @@ pub(super) struct Slot {
     pub(super) status_class: i64,
 }
 
-/// The sums of one group. Their order is the table's.
+/// The names of the sums, in the order of the tables and of [`Sums::array`].
+pub(super) const SUMS: [&str; 17] = [
+    "requests",
+    "errors",
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost_nanos",
+    "frontier_cost_nanos",
+    "saved_nanos",
+    "unpriced_requests",
+    "unmeasured_requests",
+    "estimated_requests",
+    "classifier_requests",
+    "classifier_input_tokens",
+    "classifier_output_tokens",
+    "duration_us",
+];
+
+/// The sums of one group.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
-    requests: i64,
-    errors: i64,
-    input_tokens: i64,
-    cached_input_tokens: i64,
-    cache_write_tokens: i64,
-    output_tokens: i64,
-    reasoning_tokens: i64,
-    cost_nanos: i64,
-    frontier_cost_nanos: i64,
-    saved_nanos: i64,
-    unpriced_requests: i64,
-    unmeasured_requests: i64,
-    classifier_requests: i64,
-    classifier_input_tokens: i64,
-    classifier_output_tokens: i64,
-    duration_us: i64,
+    counts: [i64; SUMS.len()],
+    duration: Histogram,
+    first_token: Histogram,
 }
 
-/// The sums of one batch of rows.
+impl Sums {
+    fn add(&mut self, row: &Row) {
+        let tokens = |count: Option<u64>| count.and_then(|count| i64::try_from(count).ok()).unwrap_or(0);
+        let usage = &row.usage;
+        let more = [
+            1,
+            i64::from(row.is_error()),
+            tokens(usage.input_tokens),
+            tokens(usage.cached_input_tokens),
+            tokens(usage.cache_write_tokens),
+            tokens(usage.output_tokens),
+            tokens(usage.reasoning_tokens),
+            row.cost.map_or(0, |cost| cost.0),
+            row.frontier_cost.map_or(0, |cost| cost.0),
+            row.frontier_cost.zip(row.cost).map_or(0, |(frontier, cost)| frontier.0.saturating_sub(cost.0)),
+            i64::from(row.cost.is_none()),
+            i64::from(usage.input_tokens.is_none() && usage.output_tokens.is_none()),
+            i64::from(row.usage_source == UsageSource::Estimated),
+            i64::from(row.asked_classifier),
+            tokens(row.classifier_usage.input_tokens),
+            tokens(row.classifier_usage.output_tokens),
+            row.duration_us.unwrap_or(0),
+        ];
+        for (sum, more) in self.counts.iter_mut().zip(more) {
+            *sum = sum.saturating_add(more);
+        }
+        if let Some(us) = row.duration_us {
+            self.duration.add(us);
+        }
+        if let Some(us) = row.first_token_us {
+            self.first_token.add(us);
+        }
+    }
+
+    fn merge(&mut self, other: &Sums) {
+        for (sum, more) in self.counts.iter_mut().zip(other.counts) {
+            *sum = sum.saturating_add(more);
+        }
+        self.duration += other.duration;
+        self.first_token += other.first_token;
+    }
+}
+
+/// The sums of one batch of rows, by minute. What is longer is made from that when it is written.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    groups: HashMap<Slot, Sums>,
+    minutes: HashMap<(i64, Slot), Sums>,
+}
+
+/// The begin of the unit that a time lies in.
+pub(super) fn floor(ms: i64, unit: i64) -> i64 {
+    ms.div_euclid(unit) * unit
 }
 
 impl Batch {
     pub(super) fn add(&mut self, slot: Slot, row: &Row) {
-        let sums = self.groups.entry(slot).or_default();
-        let tokens = |count: Option<u64>| count.and_then(|count| i64::try_from(count).ok()).unwrap_or(0);
-        sums.requests += 1;
-        sums.errors += i64::from(row.is_error());
-        sums.input_tokens += tokens(row.usage.input_tokens);
-        sums.cached_input_tokens += tokens(row.usage.cached_input_tokens);
-        sums.cache_write_tokens += tokens(row.usage.cache_write_tokens);
-        sums.output_tokens += tokens(row.usage.output_tokens);
-        sums.reasoning_tokens += tokens(row.usage.reasoning_tokens);
-        sums.cost_nanos += row.cost.map_or(0, |cost| cost.0);
-        sums.frontier_cost_nanos += row.frontier_cost.map_or(0, |cost| cost.0);
-        sums.saved_nanos += row.frontier_cost.zip(row.cost).map_or(0, |(frontier, cost)| frontier.0 - cost.0);
-        sums.unpriced_requests += i64::from(row.cost.is_none());
-        sums.unmeasured_requests += i64::from(row.usage.input_tokens.is_none() && row.usage.output_tokens.is_none());
-        sums.classifier_requests += i64::from(row.asked_classifier);
-        sums.classifier_input_tokens += tokens(row.classifier_usage.input_tokens);
-        sums.classifier_output_tokens += tokens(row.classifier_usage.output_tokens);
-        sums.duration_us += row.duration_us;
+        self.minutes.entry((floor(row.created_at_ms, MINUTE_MS), slot)).or_default().add(row);
     }
 
-    /// Adds the sums to the table, on the transaction that writes the rows.
-    pub(super) async fn write(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        for (slot, sums) in &self.groups {
-            sqlx::query(UPSERT)
-                .bind(slot.hour_ms)
-                .bind(slot.tier)
-                .bind(slot.upstream)
-                .bind(slot.model)
-                .bind(slot.key)
-                .bind(slot.source)
-                .bind(slot.local)
-                .bind(slot.status_class)
-                .bind(sums.requests)
-                .bind(sums.errors)
-                .bind(sums.input_tokens)
-                .bind(sums.cached_input_tokens)
-                .bind(sums.cache_write_tokens)
-                .bind(sums.output_tokens)
-                .bind(sums.reasoning_tokens)
-                .bind(sums.cost_nanos)
-                .bind(sums.frontier_cost_nanos)
-                .bind(sums.saved_nanos)
-                .bind(sums.unpriced_requests)
-                .bind(sums.unmeasured_requests)
-                .bind(sums.classifier_requests)
-                .bind(sums.classifier_input_tokens)
-                .bind(sums.classifier_output_tokens)
-                .bind(sums.duration_us)
-                .execute(&mut *connection)
-                .await?;
+    /// Adds the sums to the tables. Minutes before `minutes_from` are past their time and are not written.
+    pub(super) async fn write(&self, connection: &mut SqliteConnection, minutes_from: i64) -> Result<(), sqlx::Error> {
+        let mut hours: HashMap<(i64, Slot), Sums> = HashMap::new();
+        for ((minute, slot), sums) in &self.minutes {
+            if *minute >= minutes_from {
+                upsert(connection, &STATEMENTS.minute, Some(*minute), slot, sums).await?;
+            }
+            hours.entry((floor(*minute, HOUR_MS), *slot)).or_default().merge(sums);
+        }
+        let mut days: HashMap<(i64, Slot), Sums> = HashMap::new();
+        let mut tier_hours: HashMap<(i64, i64, bool), Sums> = HashMap::new();
+        for ((hour, slot), sums) in &hours {
+            upsert(connection, &STATEMENTS.hour, Some(*hour), slot, sums).await?;
+            days.entry((floor(*hour, DAY_MS), *slot)).or_default().merge(sums);
+            tier_hours.entry((*hour, slot.tier, slot.local)).or_default().merge(sums);
+        }
+        let mut totals: HashMap<Slot, Sums> = HashMap::new();
+        for ((day, slot), sums) in &days {
+            upsert(connection, &STATEMENTS.day, Some(*day), slot, sums).await?;
+            totals.entry(*slot).or_default().merge(sums);
+        }
+        for (slot, sums) in &totals {
+            upsert(connection, &STATEMENTS.total, None, slot, sums).await?;
+        }
+        let mut tier_days: HashMap<(i64, i64, bool), Sums> = HashMap::new();
+        for ((hour, tier, local), sums) in &tier_hours {
+            upsert_tier(connection, &STATEMENTS.tier_hour, (*hour, *tier, *local), sums).await?;
+            tier_days.entry((floor(*hour, DAY_MS), *tier, *local)).or_default().merge(sums);
+        }
+        for (key, sums) in &tier_days {
+            upsert_tier(connection, &STATEMENTS.tier_day, *key, sums).await?;
         }
         Ok(())
     }
 }
 
-const UPSERT: &str = "insert into rollup_hour values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
-on conflict do update set
-    requests = requests + excluded.requests,
-    errors = errors + excluded.errors,
-    input_tokens = input_tokens + excluded.input_tokens,
-    cached_input_tokens = cached_input_tokens + excluded.cached_input_tokens,
-    cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
-    output_tokens = output_tokens + excluded.output_tokens,
-    reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
-    cost_nanos = cost_nanos + excluded.cost_nanos,
-    frontier_cost_nanos = frontier_cost_nanos + excluded.frontier_cost_nanos,
-    saved_nanos = saved_nanos + excluded.saved_nanos,
-    unpriced_requests = unpriced_requests + excluded.unpriced_requests,
-    unmeasured_requests = unmeasured_requests + excluded.unmeasured_requests,
-    classifier_requests = classifier_requests + excluded.classifier_requests,
-    classifier_input_tokens = classifier_input_tokens + excluded.classifier_input_tokens,
-    classifier_output_tokens = classifier_output_tokens + excluded.classifier_output_tokens,
-    duration_us = duration_us + excluded.duration_us";
+/// The columns of the two histograms, in the order of the tables.
+pub(super) fn histogram_columns() -> impl Iterator<Item = String> {
+    histogram::columns("duration").chain(histogram::columns("first_token"))
+}
+
+struct Statements {
+    minute: String,
+    hour: String,
+    day: String,
+    total: String,
+    tier_hour: String,
+    tier_day: String,
+}
+
+static STATEMENTS: LazyLock<Statements> = LazyLock::new(|| Statements {
+    minute: statement("rollup_minute", 8),
+    hour: statement("rollup_hour", 8),
+    day: statement("rollup_day", 8),
+    total: statement("rollup_total", 7),
+    tier_hour: statement("rollup_tier_hour", 3),
+    tier_day: statement("rollup_tier_day", 3),
+});
+
+/// An insert that adds to the row that is there, for a table with so many columns of keys.
+fn statement(table: &str, keys: usize) -> String {
+    let columns: Vec<String> = SUMS.iter().map(|name| (*name).to_owned()).chain(histogram_columns()).collect();
+    let places = vec!["?"; keys + columns.len()].join(",");
+    let sums: Vec<String> = columns.iter().map(|column| format!("{column} = {column} + excluded.{column}")).collect();
+    format!("insert into {table} values ({places}) on conflict do update set {}", sums.join(", "))
+}
+
+type Insert<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
+
+fn bind_sums<'q>(mut query: Insert<'q>, sums: &Sums) -> Insert<'q> {
+    for sum in sums.counts.into_iter().chain(sums.duration.0).chain(sums.first_token.0) {
+        query = query.bind(sum);
+    }
+    query
+}
+
+async fn upsert(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    begin_ms: Option<i64>,
+    slot: &Slot,
+    sums: &Sums,
+) -> Result<(), sqlx::Error> {
+    let mut query = sqlx::query::<sqlx::Sqlite>(AssertSqlSafe(statement));
+    if let Some(begin_ms) = begin_ms {
+        query = query.bind(begin_ms);
+    }
+    let Slot { tier, upstream, model, key, source, local, status_class } = *slot;
+    query = query.bind(tier).bind(upstream).bind(model).bind(key).bind(source).bind(local).bind(status_class);
+    bind_sums(query, sums).execute(connection).await.map(|_| ())
+}
+
+async fn upsert_tier(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    (begin_ms, tier, local): (i64, i64, bool),
+    sums: &Sums,
+) -> Result<(), sqlx::Error> {
+    let query = sqlx::query::<sqlx::Sqlite>(AssertSqlSafe(statement)).bind(begin_ms).bind(tier).bind(local);
+    bind_sums(query, sums).execute(connection).await.map(|_| ())
+}

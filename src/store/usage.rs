@@ -1,9 +1,11 @@
-//! Totals and groups, from the rollups; rows are read only for the hours that a period cuts.
+//! Totals and groups, from the rollups. Which of them are read, `plan.rs` says.
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::rollup::HOUR_MS;
+use super::histogram::{BUCKETS, Histogram};
+use super::plan::{Plan, sum_columns};
+use super::rollup::{DAY_MS, HOUR_MS, SUMS};
 use super::{Store, StoreError};
 use crate::catalog::{NanoUsd, Tier};
 use crate::protocol::Timestamp;
@@ -71,9 +73,30 @@ impl GroupBy {
             GroupBy::Upstream => "(select name from names where id = upstream_id)",
             GroupBy::Key => "(select name from names where id = key_id)",
             GroupBy::Source => "(select name from names where id = source_id)",
-            GroupBy::Hour => "strftime('%Y-%m-%dT%H:00:00Z', hour_ms / 1000, 'unixepoch')",
-            GroupBy::Day => "strftime('%Y-%m-%d', hour_ms / 1000, 'unixepoch')",
-            GroupBy::Month => "strftime('%Y-%m', hour_ms / 1000, 'unixepoch')",
+            GroupBy::Hour => "strftime('%Y-%m-%dT%H:00:00Z', unit_ms / 1000, 'unixepoch')",
+            GroupBy::Day => "strftime('%Y-%m-%d', unit_ms / 1000, 'unixepoch')",
+            GroupBy::Month => "strftime('%Y-%m', unit_ms / 1000, 'unixepoch')",
+        }
+    }
+
+    /// The column of the rollups that it needs.
+    fn column(self) -> &'static str {
+        match self {
+            GroupBy::Tier => "tier",
+            GroupBy::Model => "model_id",
+            GroupBy::Upstream => "upstream_id",
+            GroupBy::Key => "key_id",
+            GroupBy::Source => "source_id",
+            GroupBy::Hour | GroupBy::Day | GroupBy::Month => "unit_ms",
+        }
+    }
+
+    /// The unit that it cuts time into. A month is made of whole days.
+    fn unit(self) -> Option<i64> {
+        match self {
+            GroupBy::Hour => Some(HOUR_MS),
+            GroupBy::Day | GroupBy::Month => Some(DAY_MS),
+            _ => None,
         }
     }
 }
@@ -103,10 +126,16 @@ pub struct Totals {
     pub saved: NanoUsd,
     /// Requests without a known cost.
     pub unpriced_requests: i64,
-    /// Requests of which nobody reported tokens.
+    /// Requests without tokens.
     pub unmeasured_requests: i64,
+    /// Requests whose tokens were counted here, as nobody reported them.
+    pub estimated_requests: i64,
     /// Sum of their durations, in microseconds.
     pub duration_us: i64,
+    /// How many took how long, from arrival to the end.
+    pub duration: Histogram,
+    /// How many waited how long for the first token.
+    pub first_token: Histogram,
     /// The classifier's own figures.
     pub classifier: ClassifierTotals,
 }
@@ -136,6 +165,9 @@ impl std::ops::AddAssign for Totals {
         self.saved.0 += other.saved.0;
         self.unpriced_requests += other.unpriced_requests;
         self.unmeasured_requests += other.unmeasured_requests;
+        self.estimated_requests += other.estimated_requests;
+        self.duration += other.duration;
+        self.first_token += other.first_token;
         self.duration_us += other.duration_us;
         self.classifier.requests += other.classifier.requests;
         self.classifier.input_tokens += other.classifier.input_tokens;
@@ -160,94 +192,82 @@ pub struct Group {
     pub totals: Totals,
 }
 
-/// One hour and tier of the chart.
+/// One unit of time and tier of the chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HourPoint {
-    /// UTC epoch milliseconds of the hour's begin.
-    pub hour_ms: i64,
+pub struct Point {
+    /// UTC epoch milliseconds of the unit's begin.
+    pub begin_ms: i64,
     /// The tier; `None` where no upstream was reached.
     pub tier: Option<Tier>,
     /// How many requests.
     pub requests: i64,
 }
 
-/// The sums' columns, in the order in which [`totals`] reads them.
-const SUMS: [&str; 16] = [
-    "requests",
-    "errors",
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "cost_nanos",
-    "frontier_cost_nanos",
-    "unpriced_requests",
-    "unmeasured_requests",
-    "duration_us",
-    "classifier_requests",
-    "classifier_input_tokens",
-    "classifier_output_tokens",
-    "saved_nanos",
-];
-
-/// One row of `requests` in the columns of the rollup.
-const ROW_AS_PART: &str = "select created_at_ms / 3600000 * 3600000 as hour_ms, coalesce(tier, -1) as tier,
-    coalesce(upstream_id, 0) as upstream_id, coalesce(selected_model_id, 0) as model_id,
-    coalesce(key_id, 0) as key_id, source_id, local, 1 as requests,
-    (status >= 400 or error_type_id is not null) as errors,
-    coalesce(input_tokens, 0) as input_tokens, coalesce(cached_input_tokens, 0) as cached_input_tokens,
-    coalesce(cache_write_tokens, 0) as cache_write_tokens, coalesce(output_tokens, 0) as output_tokens,
-    coalesce(reasoning_tokens, 0) as reasoning_tokens, coalesce(cost_nanos, 0) as cost_nanos,
-    coalesce(frontier_cost_nanos, 0) as frontier_cost_nanos, (cost_nanos is null) as unpriced_requests,
-    (input_tokens is null and output_tokens is null) as unmeasured_requests, duration_us,
-    asked_classifier as classifier_requests, coalesce(classifier_input_tokens, 0) as classifier_input_tokens,
-    coalesce(classifier_output_tokens, 0) as classifier_output_tokens,
-    coalesce(frontier_cost_nanos - cost_nanos, 0) as saved_nanos from requests where ";
+/// Figures, and the period that they are of. It may begin and end a little outside of what was asked for, where the rows
+/// that would tell exactly are gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figures<T> {
+    /// The period.
+    pub period: Period,
+    /// The figures.
+    pub figures: T,
+}
 
 impl Store {
     /// The figures of a period, by tier and whether they are local: `(tier, local, sums)`.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn usage_by_tier(&self, period: Period) -> Result<Vec<(Option<Tier>, bool, Totals)>, StoreError> {
-        let mut query = parts(period);
+    pub async fn usage_by_tier(
+        &self,
+        period: Period,
+    ) -> Result<Figures<Vec<(Option<Tier>, bool, Totals)>>, StoreError> {
+        let mut connection = self.readers().connection().await?;
+        let plan = Plan::make(&mut connection, period, None, true).await?;
+        let mut query = plan.query(&["tier", "local"]);
         query.push("select tier, local");
         push_sums(&mut query);
         query.push(" from parts group by tier, local order by tier, local");
-        let rows = query.build().fetch_all(self.pool()).await?;
-        rows.iter()
-            .map(|row| {
-                let tier = u8::try_from(row.try_get::<i64, _>(0)?).ok().and_then(Tier::from_number);
-                Ok((tier, row.try_get(1)?, totals(row, 2)?))
-            })
-            .collect()
+        let rows = query.build().fetch_all(&mut *connection).await?;
+        let figures = rows.iter().map(|row| Ok((tier(row.try_get(0)?), row.try_get(1)?, totals(row, 2)?)));
+        Ok(Figures { period: plan.period, figures: figures.collect::<Result<_, StoreError>>()? })
     }
 
     /// The figures of a period, grouped; the groups are sorted by their keys.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn usage_by(&self, period: Period, by: &[GroupBy]) -> Result<Vec<Group>, StoreError> {
-        let mut query = parts(period);
+    pub async fn usage_by(&self, period: Period, by: &[GroupBy]) -> Result<Figures<Vec<Group>>, StoreError> {
+        let unit = by.iter().filter_map(|group| group.unit()).min();
+        let by_tier_alone = by.iter().all(|group| *group == GroupBy::Tier || group.unit().is_some());
+        let mut connection = self.readers().connection().await?;
+        let plan = Plan::make(&mut connection, period, unit, by_tier_alone).await?;
+        let mut columns: Vec<&str> = by.iter().map(|group| group.column()).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let mut query = plan.query(&columns);
+        // Grouped by numbers first: a text for every group, not for every row.
         query.push("select ");
         for (index, group) in by.iter().enumerate() {
             query.push(if index == 0 { "" } else { ", " }).push(group.expression());
         }
         push_sums(&mut query);
-        query.push(" from parts");
-        for (position, clause) in [(" group by ", by), (" order by ", by)] {
-            for index in 1..=clause.len() {
+        query.push(" from (select ").push(columns.join(", "));
+        for column in sum_columns() {
+            query.push(", sum(").push(column).push(") as ").push(column);
+        }
+        query.push(" from parts group by ").push(columns.join(", ")).push(")");
+        for position in [" group by ", " order by "] {
+            for index in 1..=by.len() {
                 query.push(if index == 1 { position } else { ", " }).push(index.to_string());
             }
         }
-        let rows = query.build().fetch_all(self.pool()).await?;
-        rows.iter()
-            .map(|row| {
-                let keys = (0..by.len()).map(|index| row.try_get(index)).collect::<Result<_, _>>()?;
-                Ok(Group { keys, totals: totals(row, by.len())? })
-            })
-            .collect()
+        let rows = query.build().fetch_all(&mut *connection).await?;
+        let groups = rows.iter().map(|row| {
+            let keys = (0..by.len()).map(|index| row.try_get(index)).collect::<Result<_, _>>()?;
+            Ok(Group { keys, totals: totals(row, by.len())? })
+        });
+        Ok(Figures { period: plan.period, figures: groups.collect::<Result<_, StoreError>>()? })
     }
 
     /// The begin of the first hour that has figures.
@@ -255,87 +275,69 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn since(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut connection = self.readers().connection().await?;
         let first: Option<i64> =
-            sqlx::query_scalar("select min(hour_ms) from rollup_hour").fetch_one(self.pool()).await?;
+            sqlx::query_scalar("select min(begin_ms) from rollup_tier_hour").fetch_one(&mut *connection).await?;
         Ok(first.map(Timestamp))
     }
 
-    /// Requests by hour and tier, from an hour on, for the chart.
+    /// Requests by hour or by day and tier, from a time on, for the chart.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn hours(&self, from: Timestamp) -> Result<Vec<HourPoint>, StoreError> {
-        let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
-            "select hour_ms, tier, sum(requests) from rollup_hour where hour_ms >= ? group by hour_ms, tier",
-        )
-        .bind(from.0)
-        .fetch_all(self.pool())
-        .await?;
-        let tier = |number: i64| u8::try_from(number).ok().and_then(Tier::from_number);
-        Ok(rows
-            .into_iter()
-            .map(|(hour_ms, number, requests)| HourPoint { hour_ms, tier: tier(number), requests })
-            .collect())
+    pub async fn points(&self, from: Timestamp, by_day: bool) -> Result<Vec<Point>, StoreError> {
+        let mut connection = self.readers().connection().await?;
+        let statement = if by_day {
+            "select begin_ms, tier, sum(requests) from rollup_tier_day where begin_ms >= ? group by begin_ms, tier"
+        } else {
+            "select begin_ms, tier, sum(requests) from rollup_tier_hour where begin_ms >= ? group by begin_ms, tier"
+        };
+        let rows: Vec<(i64, i64, i64)> = sqlx::query_as(statement).bind(from.0).fetch_all(&mut *connection).await?;
+        let point = |(begin_ms, number, requests)| Point { begin_ms, tier: tier(number), requests };
+        Ok(rows.into_iter().map(point).collect())
     }
 }
 
-/// `with parts as (…)`: the rollups of the whole hours of a period, and the rows of the cut ones.
-fn parts(period: Period) -> QueryBuilder<Sqlite> {
-    let from = period.from.map_or(i64::MIN, |time| time.0);
-    let to = period.to.map_or(i64::MAX, |time| time.0);
-    // The whole hours are [begin, end); an open side needs no rows.
-    let begin = if from == i64::MIN { from } else { ceil_hour(from) };
-    let end = if to == i64::MAX { to } else { floor_hour(to) };
-    let mut query =
-        QueryBuilder::new("with parts as (select hour_ms, tier, upstream_id, model_id, key_id, source_id, local");
-    for column in SUMS {
-        query.push(", ").push(column);
-    }
-    query.push(" from rollup_hour where hour_ms >= ").push_bind(begin);
-    query.push(" and hour_ms < ").push_bind(end);
-    let edges = if begin <= end { [(from, begin), (end, to)] } else { [(from, to), (0, 0)] };
-    for (first, after) in edges {
-        if first < after && first != i64::MIN && after != i64::MAX {
-            query.push(" union all ").push(ROW_AS_PART);
-            query.push("created_at_ms >= ").push_bind(first);
-            query.push(" and created_at_ms < ").push_bind(after);
-        }
-    }
-    query.push(") ");
-    query
-}
-
-fn floor_hour(ms: i64) -> i64 {
-    ms.div_euclid(HOUR_MS) * HOUR_MS
-}
-
-fn ceil_hour(ms: i64) -> i64 {
-    let floor = floor_hour(ms);
-    if floor == ms { ms } else { floor.saturating_add(HOUR_MS) }
+fn tier(number: i64) -> Option<Tier> {
+    u8::try_from(number).ok().and_then(Tier::from_number)
 }
 
 fn push_sums(query: &mut QueryBuilder<Sqlite>) {
-    for column in SUMS {
+    for column in sum_columns() {
         query.push(", coalesce(sum(").push(column).push("), 0)");
     }
 }
 
 fn totals(row: &SqliteRow, first: usize) -> Result<Totals, StoreError> {
-    let sum = |index: usize| row.try_get::<i64, _>(first + index);
+    let sum = |name: &str| row.try_get::<i64, _>(first + SUMS.iter().position(|sum| *sum == name).unwrap_or(0));
+    let histogram = |index: usize| -> Result<Histogram, sqlx::Error> {
+        let mut histogram = Histogram::default();
+        for (bucket, count) in histogram.0.iter_mut().enumerate() {
+            *count = row.try_get(first + SUMS.len() + index * BUCKETS + bucket)?;
+        }
+        Ok(histogram)
+    };
     Ok(Totals {
-        requests: sum(0)?,
-        errors: sum(1)?,
-        input_tokens: sum(2)?,
-        cached_input_tokens: sum(3)?,
-        cache_write_tokens: sum(4)?,
-        output_tokens: sum(5)?,
-        reasoning_tokens: sum(6)?,
-        cost: NanoUsd(sum(7)?),
-        frontier_cost: NanoUsd(sum(8)?),
-        unpriced_requests: sum(9)?,
-        unmeasured_requests: sum(10)?,
-        duration_us: sum(11)?,
-        classifier: ClassifierTotals { requests: sum(12)?, input_tokens: sum(13)?, output_tokens: sum(14)? },
-        saved: NanoUsd(sum(15)?),
+        requests: sum("requests")?,
+        errors: sum("errors")?,
+        input_tokens: sum("input_tokens")?,
+        cached_input_tokens: sum("cached_input_tokens")?,
+        cache_write_tokens: sum("cache_write_tokens")?,
+        output_tokens: sum("output_tokens")?,
+        reasoning_tokens: sum("reasoning_tokens")?,
+        cost: NanoUsd(sum("cost_nanos")?),
+        frontier_cost: NanoUsd(sum("frontier_cost_nanos")?),
+        saved: NanoUsd(sum("saved_nanos")?),
+        unpriced_requests: sum("unpriced_requests")?,
+        unmeasured_requests: sum("unmeasured_requests")?,
+        estimated_requests: sum("estimated_requests")?,
+        duration_us: sum("duration_us")?,
+        duration: histogram(0)?,
+        first_token: histogram(1)?,
+        classifier: ClassifierTotals {
+            requests: sum("classifier_requests")?,
+            input_tokens: sum("classifier_input_tokens")?,
+            output_tokens: sum("classifier_output_tokens")?,
+        },
     })
 }

@@ -1,419 +1,466 @@
-//! The one task that writes: a bounded queue in, group commits out.
+//! The one task that writes the database, on one connection: group commits, and what has to be done between them.
 //!
-//! A batch is what has gathered while the last commit ran, or within [`LINGER`]; its rows, their
-//! dictionary entries and their rollups are one transaction. A disk that is full, locked or slow
-//! keeps the batch and is tried again, while new rows gather in the queue; only what the queue
-//! cannot hold is dropped, and counted.
+//! A batch is what has gathered while the last commit ran, or within [`LINGER`]; its rows, their names and their sums are
+//! one transaction. A database that is full, locked, slow or gone keeps the batch, which is tried again, while new rows
+//! gather in the queue and then in the journal; from there they are brought in once it works again.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+#![expect(clippy::vec_box, reason = "rows come boxed and are moved on as they are")]
 
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use super::rollup::{self, HOUR_MS};
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::insert::{self, Known};
+use super::intake::{Intake, Message};
+use super::journal::{self, Journal, Kind};
+use super::ledger::Ledger;
+use super::open::{self, Identity, OpenError};
+use super::prune::{self, Cutoff};
+use super::readers::Readers;
+use super::recover::{self, RecoverError};
 use super::row::Row;
-use crate::catalog::NanoUsd;
+use crate::protocol::Timestamp;
 
-/// Rows that may wait. At about half a kilobyte each, some 30 MB.
-const QUEUE_ROWS: usize = 65_536;
-/// Most rows of one transaction.
-const BATCH_ROWS: usize = 4_096;
+/// Most messages of one transaction.
+const BATCH: usize = 4_096;
 /// How long a first row waits for company. A commit costs the same for one row as for hundreds.
 const LINGER: Duration = Duration::from_millis(20);
-/// Names whose numbers are kept in memory; others are looked up.
-const REMEMBERED_NAMES: usize = 10_000;
 /// Wait before a batch that the disk refused is tried again.
 const RETRY: Duration = Duration::from_millis(250);
-/// Rows of one insert statement, largest first: few statements, each prepared once.
-const CHUNKS: [usize; 3] = [128, 16, 1];
+/// How often the file is looked after when nothing comes in.
+const ROUND: Duration = Duration::from_secs(1);
+/// How long nothing is looked for once everything that was too old is gone.
+const BETWEEN_PRUNINGS: Duration = Duration::from_mins(1);
 
-/// What became of the rows handed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct WriterState {
-    /// Rows in the file, of this process.
-    pub stored: u64,
-    /// Rows that the queue had no room for, or that came after the end.
-    pub dropped: u64,
-    /// Rows that the database refused for good.
-    pub failed: u64,
-    /// Whether the last try to write failed.
-    pub stalled: bool,
+const DAY_MS: i64 = 86_400_000;
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keep {
+    /// Days of rows; 0 is for ever.
+    pub(super) days: u32,
+    /// Days of sums by minute.
+    pub(super) minute_days: u32,
 }
 
-enum Message {
-    Row(Box<Row>),
-    Flush(oneshot::Sender<()>),
-    Close(oneshot::Sender<()>),
-}
-
-/// The sending side, and what is known of the other.
-#[derive(Debug)]
-pub(super) struct Writer {
-    queue: mpsc::Sender<Message>,
-    closing: Arc<AtomicBool>,
-    hurry: Arc<Notify>,
-    state: watch::Receiver<WriterState>,
-    dropped: AtomicU64,
-    publish: watch::Sender<WriterState>,
-}
-
-impl Writer {
-    /// Reads the dictionary and starts the task.
-    pub(super) async fn start(mut connection: SqliteConnection) -> Result<Self, sqlx::Error> {
-        let names: Vec<(String, i64)> =
-            sqlx::query_as("select name, id from names order by id desc limit 5000").fetch_all(&mut connection).await?;
-        let (queue, receiver) = mpsc::channel(QUEUE_ROWS);
-        let (publish, state) = watch::channel(WriterState::default());
-        let hurry = Arc::new(Notify::new());
-        let closing = Arc::new(AtomicBool::new(false));
-        let task = Task {
-            connection,
-            receiver,
-            closing: closing.clone(),
-            hurry: hurry.clone(),
-            publish: publish.clone(),
-            names: names.into_iter().collect(),
-            inserts: CHUNKS.map(insert_statement),
-        };
-        tokio::spawn(task.run());
-        Ok(Writer { queue, closing, hurry, state, dropped: AtomicU64::new(0), publish })
-    }
-
-    pub(super) fn send(&self, row: Box<Row>) {
-        if self.queue.try_send(Message::Row(row)).is_err() {
-            let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-            self.publish.send_modify(|state| state.dropped = dropped);
-            if dropped.is_power_of_two() {
-                tracing::error!(dropped, "the history's queue is full: rows are lost");
-            }
+impl Keep {
+    pub(super) fn cutoff(self, now: Timestamp) -> Cutoff {
+        Cutoff {
+            rows_ms: (self.days > 0).then(|| now.0 - i64::from(self.days) * DAY_MS),
+            minutes_ms: now.0 - i64::from(self.minute_days) * DAY_MS,
         }
     }
+}
 
-    pub(super) async fn flush(&self) {
-        let (done, wait) = oneshot::channel();
-        if self.queue.send(Message::Flush(done)).await.is_ok() {
-            self.hurry.notify_one();
-            let _ = wait.await;
-        }
-    }
+/// A batch that could not be written now.
+#[derive(Debug, thiserror::Error)]
+enum WriteError {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// SQLite would go on writing into a file without a name.
+    #[error("the file was removed or replaced while it was in use")]
+    Moved,
+}
 
-    pub(super) async fn close(&self) {
-        // From now on a disk that refuses is not waited for.
-        self.closing.store(true, Ordering::Relaxed);
-        let (done, wait) = oneshot::channel();
-        if self.queue.send(Message::Close(done)).await.is_ok() {
-            self.hurry.notify_one();
-            let _ = wait.await;
-        }
-    }
-
-    pub(super) fn state(&self) -> watch::Receiver<WriterState> {
-        self.state.clone()
+impl WriteError {
+    /// Whether the rows are at fault, so that waiting does not help.
+    fn is_permanent(&self) -> bool {
+        let WriteError::Database(sqlx::Error::Database(error)) = self else { return false };
+        let code = error.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or(0);
+        // The primary code is the low byte: TOOBIG, CONSTRAINT, MISMATCH, RANGE.
+        matches!(code & 0xff, 18 | 19 | 20 | 25)
     }
 }
 
-struct Task {
-    connection: SqliteConnection,
-    receiver: mpsc::Receiver<Message>,
-    closing: Arc<AtomicBool>,
-    hurry: Arc<Notify>,
-    publish: watch::Sender<WriterState>,
-    names: HashMap<String, i64>,
-    inserts: [String; 3],
+/// What the task shares with the store.
+pub(super) struct Task {
+    pub(super) path: PathBuf,
+    pub(super) connection: Option<SqliteConnection>,
+    pub(super) identity: Option<Identity>,
+    pub(super) readers: Arc<RwLock<Readers>>,
+    pub(super) receiver: mpsc::Receiver<Message>,
+    pub(super) hurry: Arc<Notify>,
+    pub(super) closing: Arc<AtomicBool>,
+    pub(super) gaps: Arc<AtomicBool>,
+    pub(super) journal: Journal,
+    pub(super) ledger: Ledger,
+    pub(super) known: Known,
+    pub(super) next_id: Arc<AtomicI64>,
+    pub(super) keep: Keep,
+    pub(super) prune_at: Instant,
+    pub(super) intake: Intake,
+    /// Whom to tell once everything before is written.
+    pub(super) waiting: Vec<oneshot::Sender<()>>,
+    /// Whom to tell at the end, once it has come.
+    pub(super) last: Option<oneshot::Sender<()>>,
+}
+
+/// Rows, and the journal files in which they stand.
+#[derive(Default)]
+struct Batch {
+    begun: Vec<Box<Row>>,
+    begun_in: Vec<u64>,
+    finished: Vec<Box<Row>>,
+    finished_in: Vec<[u64; 2]>,
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.begun.is_empty() && self.finished.is_empty()
+    }
+
+    /// Two smaller ones; what is under way goes apart first.
+    fn split(mut self) -> [Batch; 2] {
+        if self.begun.is_empty() {
+            let half = self.finished.len() / 2;
+            let rest = Batch {
+                finished: self.finished.split_off(half),
+                finished_in: self.finished_in.split_off(half),
+                ..Batch::default()
+            };
+            return [self, rest];
+        }
+        let rest = Batch { finished: self.finished, finished_in: self.finished_in, ..Batch::default() };
+        [Batch { begun: self.begun, begun_in: self.begun_in, ..Batch::default() }, rest]
+    }
 }
 
 impl Task {
-    async fn run(mut self) {
-        let mut messages = Vec::with_capacity(BATCH_ROWS);
-        while self.receiver.recv_many(&mut messages, BATCH_ROWS).await > 0 {
-            if messages.len() < BATCH_ROWS && matches!(messages.last(), Some(Message::Row(_))) {
-                tokio::select! {
-                    () = tokio::time::sleep(LINGER) => {}
-                    () = self.hurry.notified() => {}
-                }
-                while messages.len() < BATCH_ROWS
-                    && let Ok(message) = self.receiver.try_recv()
-                {
-                    messages.push(message);
-                }
-            }
-            let mut rows = Vec::with_capacity(messages.len());
-            let mut waiting = Vec::new();
-            let mut last = false;
-            for message in messages.drain(..) {
-                match message {
-                    Message::Row(row) => rows.push(row),
-                    Message::Flush(done) => waiting.push(done),
-                    Message::Close(done) => {
-                        waiting.push(done);
-                        last = true;
+    pub(super) async fn run(mut self) {
+        let mut messages = Vec::with_capacity(BATCH);
+        loop {
+            let round = ROUND.min(self.prune_at.saturating_duration_since(Instant::now()));
+            tokio::select! {
+                count = self.receiver.recv_many(&mut messages, BATCH) => {
+                    if count == 0 {
+                        return;
                     }
+                    self.gather(&mut messages).await;
                 }
+                () = tokio::time::sleep(round) => {}
             }
-            self.store(&rows).await;
-            if last {
-                let _ = self.connection.close().await;
-                for done in waiting {
+            self.take(&mut messages).await;
+            if !self.waiting.is_empty() {
+                if self.last.is_none() && self.gaps.load(Ordering::Acquire) {
+                    self.fill_gaps().await;
+                }
+                for done in self.waiting.drain(..) {
                     let _ = done.send(());
                 }
-                return;
             }
-            for done in waiting {
-                let _ = done.send(());
+            if self.last.is_none() {
+                self.house_keeping().await;
+            }
+            if let Some(done) = self.last.take() {
+                self.end(done).await;
+                return;
             }
         }
     }
 
-    /// Writes a batch, for as long as it takes; once the router ends, until a try fails.
-    async fn store(&mut self, rows: &[Box<Row>]) {
-        if rows.is_empty() {
-            return;
+    /// Waits for company, unless somebody is in a hurry.
+    async fn gather(&mut self, messages: &mut Vec<Message>) {
+        let is_row = |message: &Message| matches!(message, Message::Begun(..) | Message::Finished(..));
+        if messages.len() < BATCH && messages.iter().all(is_row) {
+            tokio::select! {
+                () = tokio::time::sleep(LINGER) => {}
+                () = self.hurry.notified() => {}
+            }
         }
-        let count = rows.len() as u64;
-        let mut tries = 0;
-        loop {
-            match self.commit(rows).await {
-                Ok(()) => {
-                    self.publish.send_modify(|state| {
-                        state.stored += count;
-                        state.stalled = false;
-                    });
-                    return;
+        while messages.len() < BATCH
+            && let Ok(message) = self.receiver.try_recv()
+        {
+            messages.push(message);
+        }
+    }
+
+    /// Writes a batch.
+    async fn take(&mut self, messages: &mut Vec<Message>) {
+        let mut batch = Batch::default();
+        let mut begun = Vec::new();
+        for message in messages.drain(..) {
+            match message {
+                Message::Begun(row, number) => begun.push((row, number)),
+                Message::Finished(row, numbers) => {
+                    batch.finished.push(row);
+                    batch.finished_in.push(numbers);
                 }
+                Message::Flush(done) => self.waiting.push(done),
+                Message::Close(done) => self.last = Some(done),
+            }
+        }
+        if !begun.is_empty() {
+            let ended: HashSet<i64> = batch.finished.iter().map(|row| row.id).collect();
+            for (row, number) in begun {
+                // What has ended in the meantime need not be noted as under way.
+                if ended.contains(&row.id) {
+                    self.journal.release(number, 1);
+                } else {
+                    batch.begun.push(row);
+                    batch.begun_in.push(number);
+                }
+            }
+        }
+        self.store(batch).await;
+    }
+
+    /// Writes a batch, for as long as it takes; once the router ends, until a try fails.
+    async fn store(&mut self, batch: Batch) {
+        let mut work = vec![batch];
+        while let Some(batch) = work.pop() {
+            if batch.is_empty() {
+                continue;
+            }
+            match self.commit(&batch).await {
+                Ok(()) => self.stored(&batch),
+                Err(error) if error.is_permanent() => match (batch.begun.len(), batch.finished.len()) {
+                    (0, 1) if self.is_there(&batch.finished[0]).await => self.stored(&batch),
+                    (0, 1) | (_, 0) => self.lose(&batch, &error),
+                    // One row must not take its neighbours with it.
+                    _ => work.extend(batch.split()),
+                },
                 Err(error) => {
-                    tries += 1;
-                    let passing = may_pass(&error) && !self.closing.load(Ordering::Relaxed);
-                    if tries == 1 || !passing {
-                        tracing::error!(rows = count, passing, error = %error, "the history cannot be written");
+                    self.stall(&error);
+                    if self.closing.load(Ordering::Relaxed) {
+                        self.leave_to_the_journal(&batch);
+                        continue;
                     }
-                    self.publish.send_modify(|state| {
-                        state.stalled = passing;
-                        state.failed += if passing { 0 } else { count };
-                    });
-                    if !passing {
-                        return;
-                    }
+                    work.push(batch);
                     tokio::time::sleep(RETRY).await;
                 }
             }
         }
     }
 
-    /// One transaction. Its statements are plain ones: SQLite itself may have rolled back when the disk
-    /// was full, which a counted transaction would not know of.
-    async fn commit(&mut self, rows: &[Box<Row>]) -> Result<(), sqlx::Error> {
-        sqlx::query("begin immediate").execute(&mut self.connection).await?;
-        let written = match self.write(rows).await {
-            Ok(fresh) => sqlx::query("commit").execute(&mut self.connection).await.map(|_| fresh),
-            Err(error) => Err(error),
-        };
-        if written.is_err() {
-            let _ = sqlx::query("rollback").execute(&mut self.connection).await;
+    async fn is_there(&mut self, row: &Row) -> bool {
+        let Some(connection) = &mut self.connection else { return false };
+        let there = insert::existing(connection, &[row.id]).await;
+        there.is_ok_and(|there| there.get(&row.id) == Some(&row.request_id))
+    }
+
+    async fn commit(&mut self, batch: &Batch) -> Result<(), WriteError> {
+        let minutes_from = self.keep.cutoff(Timestamp::now()).minutes_ms;
+        self.connect().await?;
+        let Some(connection) = &mut self.connection else { return Err(WriteError::Moved) };
+        match insert::commit(connection, &self.known, &batch.begun, &batch.finished, minutes_from).await {
+            Ok(learned) => {
+                // Looked at after the commit: what went into a file without a name is not stored.
+                if open::identity(&self.path) != self.identity {
+                    self.disconnect().await;
+                    return Err(WriteError::Moved);
+                }
+                self.known.learn(learned);
+                Ok(())
+            }
+            Err(error) => {
+                if !matches!(error, sqlx::Error::Database(_)) || open::identity(&self.path) != self.identity {
+                    self.disconnect().await;
+                }
+                Err(error.into())
+            }
         }
-        let fresh = written?;
-        // Clients choose the names of models, so what is remembered of them is bounded.
-        if self.names.len() + fresh.len() > REMEMBERED_NAMES {
-            self.names.clear();
+    }
+
+    /// Opens the file again, if it is not open: the one that is there, or a new one.
+    async fn connect(&mut self) -> Result<(), WriteError> {
+        if self.connection.is_some() {
+            return Ok(());
         }
-        self.names.extend(fresh);
+        let mut connection = open::again(&self.path).await?;
+        self.known = Known::read(&mut connection).await?;
+        self.identity = open::identity(&self.path);
+        self.connection = Some(connection);
+        let fresh = Readers::new(open::readers(&self.path));
+        *self.readers.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        tracing::warn!(path = %self.path.display(), "the history was opened anew");
         Ok(())
     }
 
-    /// Writes the rows and their sums; returns the names that are new, which stand once it is committed.
-    async fn write(&mut self, rows: &[Box<Row>]) -> Result<HashMap<String, i64>, sqlx::Error> {
-        // Names that are new in this batch are kept apart until the transaction stands.
-        let mut fresh: HashMap<String, i64> = HashMap::new();
-        let mut numbered = Vec::with_capacity(rows.len());
-        let mut sums = rollup::Batch::default();
-        for row in rows {
-            let mut number = Numbering { known: &self.names, fresh: &mut fresh, connection: &mut self.connection };
-            let ids = number.row(row).await?;
-            sums.add(ids.slot(row), row);
-            numbered.push((row, ids));
+    /// Lets go of a file that is not ours any more. Its readers go first: they would keep it alive.
+    async fn disconnect(&mut self) {
+        let readers = self.readers.read().unwrap_or_else(PoisonError::into_inner).clone();
+        readers.pool.close().await;
+        if let Some(connection) = self.connection.take() {
+            let _ = connection.close().await;
         }
-        let mut rest = numbered.as_slice();
-        for (size, statement) in CHUNKS.iter().zip(&self.inserts) {
-            while rest.len() >= *size {
-                let (chunk, after) = rest.split_at(*size);
-                let mut query = sqlx::query(AssertSqlSafe(statement.as_str()));
-                for (row, ids) in chunk {
-                    query = bind(query, row, ids);
-                }
-                query.execute(&mut self.connection).await?;
-                rest = after;
+    }
+
+    /// The journal need not keep these any more.
+    fn release(&self, batch: &Batch) {
+        let mut counts: HashMap<u64, u64> = HashMap::new();
+        for number in batch.begun_in.iter().chain(batch.finished_in.iter().flatten()).filter(|number| **number != 0) {
+            *counts.entry(*number).or_default() += 1;
+        }
+        for (number, count) in counts {
+            self.journal.release(number, count);
+        }
+    }
+
+    fn stored(&self, batch: &Batch) {
+        self.release(batch);
+        let bytes: u64 = batch.finished.iter().map(|row| row.size() as u64).sum();
+        let count = batch.finished.len() as u64;
+        self.ledger.change(|state| {
+            state.stored += count;
+            state.queued = state.queued.saturating_sub(count);
+            state.queued_bytes = state.queued_bytes.saturating_sub(bytes);
+            if state.stalled.take().is_some() {
+                tracing::info!("the history can be written again");
+            }
+        });
+    }
+
+    fn stall(&self, error: &WriteError) {
+        let text: Arc<str> = error.to_string().into();
+        self.ledger.change(|state| {
+            if state.stalled.as_ref() != Some(&text) {
+                tracing::error!(path = %self.path.display(), error = %error, "the history cannot be written; rows wait");
+                state.stalled = Some(text);
+            }
+        });
+    }
+
+    fn lose(&self, batch: &Batch, error: &WriteError) {
+        self.release(batch);
+        if !batch.begun.is_empty() {
+            tracing::error!(count = batch.begun.len(), error = %error, "the history refused what is under way");
+        }
+        for row in &batch.finished {
+            tracing::error!(request_id = %row.request_id, error = %error, "the history refused a row for good");
+            let size = row.size() as u64;
+            self.ledger.change(|state| {
+                state.queued = state.queued.saturating_sub(1);
+                state.queued_bytes = state.queued_bytes.saturating_sub(size);
+                state.dropped += 1;
+            });
+        }
+    }
+
+    /// The router ends and the database refuses: the rows go to the journal, from where the next start brings them in.
+    fn leave_to_the_journal(&self, batch: &Batch) {
+        for (row, [number, _]) in batch.finished.iter().zip(&batch.finished_in) {
+            let mut kept = *number != 0;
+            if !kept {
+                let mut record = Vec::new();
+                journal::encode(Kind::Finished, row, &mut record);
+                kept = self.journal.append(&record, 1, false).is_ok();
+            }
+            self.ledger.change(|state| {
+                state.queued = state.queued.saturating_sub(1);
+                *(if kept { &mut state.spilled } else { &mut state.dropped }) += 1;
+            });
+        }
+    }
+
+    /// Between the batches: a file that went away, rows that only the journal has, and what is too old.
+    async fn house_keeping(&mut self) {
+        if self.identity.is_some() && open::identity(&self.path) != self.identity {
+            self.disconnect().await;
+            let connected = self.connect().await;
+            if let Err(error) = connected {
+                self.stall(&error);
             }
         }
-        sums.write(&mut self.connection).await?;
-        Ok(fresh)
-    }
-}
-
-/// Whether an error is the disk's or another process's, so that waiting may help.
-fn may_pass(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code().and_then(|code| code.parse::<u32>().ok()));
-    match code {
-        // The primary code is the low byte: BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN.
-        Some(code) => matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14),
-        None => false,
-    }
-}
-
-/// The numbers of a row's repeated texts.
-struct Ids {
-    key: Option<i64>,
-    source: i64,
-    upstream: Option<i64>,
-    provider: Option<i64>,
-    requested_model: Option<i64>,
-    selected_model: Option<i64>,
-    response_model: Option<i64>,
-    error_type: Option<i64>,
-}
-
-impl Ids {
-    fn slot(&self, row: &Row) -> rollup::Slot {
-        rollup::Slot {
-            hour_ms: row.created_at_ms.div_euclid(HOUR_MS) * HOUR_MS,
-            tier: row.tier.map_or(-1, |tier| i64::from(tier.number())),
-            upstream: self.upstream.unwrap_or(0),
-            model: self.selected_model.unwrap_or(0),
-            key: self.key.unwrap_or(0),
-            source: self.source,
-            local: row.local,
-            status_class: i64::from(row.status / 100),
+        if self.gaps.load(Ordering::Acquire) && self.receiver.is_empty() {
+            self.fill_gaps().await;
         }
-    }
-}
-
-struct Numbering<'a> {
-    known: &'a HashMap<String, i64>,
-    fresh: &'a mut HashMap<String, i64>,
-    connection: &'a mut SqliteConnection,
-}
-
-impl Numbering<'_> {
-    async fn row(&mut self, row: &Row) -> Result<Ids, sqlx::Error> {
-        Ok(Ids {
-            key: self.optional(row.key.as_deref()).await?,
-            source: self.name(row.source).await?,
-            upstream: self.optional(row.upstream.as_deref()).await?,
-            provider: self.optional(row.provider).await?,
-            requested_model: self.optional(Some(row.requested_model.as_str())).await?,
-            selected_model: self.optional(row.selected_model.as_deref()).await?,
-            response_model: self.optional(row.response_model.as_deref()).await?,
-            error_type: self.optional(row.error_type).await?,
-        })
-    }
-
-    async fn optional(&mut self, name: Option<&str>) -> Result<Option<i64>, sqlx::Error> {
-        match name {
-            Some(name) => self.name(name).await.map(Some),
-            None => Ok(None),
+        if Instant::now() >= self.prune_at {
+            self.prune().await;
         }
     }
 
-    async fn name(&mut self, name: &str) -> Result<i64, sqlx::Error> {
-        if let Some(id) = self.known.get(name).or_else(|| self.fresh.get(name)) {
-            return Ok(*id);
+    /// Brings in what only the journal has.
+    async fn fill_gaps(&mut self) {
+        self.gaps.store(false, Ordering::Release);
+        let Some(files) = self.intake.rotate().await else {
+            self.gaps.store(true, Ordering::Release);
+            return;
+        };
+        // What is in memory and in these files is in the queue by now. It goes first, so that it is found to be there.
+        let mut messages = Vec::new();
+        while let Ok(message) = self.receiver.try_recv() {
+            messages.push(message);
         }
-        let id: i64 = sqlx::query_scalar(
-            "insert into names (name) values (?) on conflict do update set name = excluded.name returning id",
-        )
-        .bind(name)
-        .fetch_one(&mut *self.connection)
-        .await?;
-        self.fresh.insert(name.to_owned(), id);
-        Ok(id)
+        self.take(&mut messages).await;
+        self.read_files(files).await;
     }
-}
 
-const COLUMNS: [&str; 35] = [
-    "request_id",
-    "created_at_ms",
-    "session",
-    "key_id",
-    "decision",
-    "source_id",
-    "score",
-    "confidence",
-    "reason",
-    "tier",
-    "upstream_id",
-    "provider_id",
-    "requested_model_id",
-    "selected_model_id",
-    "response_model_id",
-    "local",
-    "stream",
-    "status",
-    "error_type_id",
-    "attempts",
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "usage_source",
-    "cost_nanos",
-    "frontier_cost_nanos",
-    "classifier_input_tokens",
-    "classifier_output_tokens",
-    "classify_us",
-    "first_token_us",
-    "duration_us",
-    "asked_classifier",
-    "usage_raw",
-];
+    async fn read_files(&mut self, files: Vec<(u64, PathBuf)>) {
+        for (number, path) in files {
+            if !self.fill_gap(number, &path).await {
+                self.gaps.store(true, Ordering::Release);
+                return;
+            }
+        }
+    }
 
-fn insert_statement(rows: usize) -> String {
-    let one = format!("({})", vec!["?"; COLUMNS.len()].join(","));
-    format!("insert into requests ({}) values {}", COLUMNS.join(","), vec![one; rows].join(","))
-}
+    async fn fill_gap(&mut self, number: u64, path: &Path) -> bool {
+        let replayed = match self.connect().await {
+            Ok(()) => {
+                let Some(connection) = &mut self.connection else { return false };
+                recover::replay(connection, &mut self.known, path, &self.next_id).await.map_err(WriteError::from)
+            }
+            Err(error) => Err(error),
+        };
+        match replayed {
+            Ok(count) => {
+                self.journal.done(number);
+                self.ledger.change(|state| {
+                    let count = count.min(state.spilled);
+                    state.spilled -= count;
+                    state.stored += count;
+                });
+                true
+            }
+            Err(error) => {
+                self.stall(&error);
+                false
+            }
+        }
+    }
 
-type Insert<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
+    /// One step, then a pause that is longer than the step took.
+    async fn prune(&mut self) {
+        let cutoff = self.keep.cutoff(Timestamp::now());
+        let begun = Instant::now();
+        let Some(connection) = &mut self.connection else {
+            self.prune_at = begun + ROUND;
+            return;
+        };
+        match prune::step(connection, cutoff).await {
+            Ok(step) => {
+                if step.rows > 0 {
+                    self.known.forget_marks();
+                }
+                let pause = begun.elapsed().saturating_mul(4).max(Duration::from_millis(5));
+                self.prune_at = Instant::now() + if step.more { pause } else { BETWEEN_PRUNINGS };
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "old rows cannot be removed now");
+                self.prune_at = begun + BETWEEN_PRUNINGS;
+            }
+        }
+    }
 
-/// Binds one row, in the order of [`COLUMNS`].
-fn bind<'q>(query: Insert<'q>, row: &'q Row, ids: &Ids) -> Insert<'q> {
-    let tokens = |count: Option<u64>| count.and_then(|count| i64::try_from(count).ok());
-    let nanos = |cost: Option<NanoUsd>| cost.map(|cost| cost.0);
-    query
-        .bind(row.request_id.as_str())
-        .bind(row.created_at_ms)
-        .bind(row.session.as_deref())
-        .bind(ids.key)
-        .bind(i64::from(row.decision.number()))
-        .bind(ids.source)
-        .bind(row.score)
-        .bind(row.confidence)
-        .bind(row.reason.as_deref())
-        .bind(row.tier.map(|tier| i64::from(tier.number())))
-        .bind(ids.upstream)
-        .bind(ids.provider)
-        .bind(ids.requested_model)
-        .bind(ids.selected_model)
-        .bind(ids.response_model)
-        .bind(row.local)
-        .bind(row.stream)
-        .bind(i64::from(row.status))
-        .bind(ids.error_type)
-        .bind(i64::from(row.attempts))
-        .bind(tokens(row.usage.input_tokens))
-        .bind(tokens(row.usage.cached_input_tokens))
-        .bind(tokens(row.usage.cache_write_tokens))
-        .bind(tokens(row.usage.output_tokens))
-        .bind(tokens(row.usage.reasoning_tokens))
-        .bind(row.usage_source.number())
-        .bind(nanos(row.cost))
-        .bind(nanos(row.frontier_cost))
-        .bind(tokens(row.classifier_usage.input_tokens))
-        .bind(tokens(row.classifier_usage.output_tokens))
-        .bind(row.classify_us)
-        .bind(row.first_token_us)
-        .bind(row.duration_us)
-        .bind(row.asked_classifier)
-        .bind(row.usage_raw.as_deref())
+    async fn end(mut self, done: oneshot::Sender<()>) {
+        if self.gaps.load(Ordering::Acquire) {
+            // The thread has ended, so nothing is on its way.
+            let files = self.journal.rotate();
+            self.read_files(files).await;
+        }
+        if let Some(connection) = self.connection.take() {
+            let _ = connection.close().await;
+        }
+        self.journal.finish();
+        let _ = done.send(());
+    }
 }

@@ -24,7 +24,7 @@ async fn an_answer_passes_through_byte_for_byte_and_is_recorded() {
     assert_eq!(row.provider.as_deref(), Some("openai_compatible"));
     assert_eq!(row.requested_model.as_deref(), Some("auto"));
     assert_eq!((row.selected_model.as_deref(), row.response_model.as_deref()), (Some("small"), Some("small")));
-    assert_eq!((row.status, row.attempts, row.stream, row.local), (200, 1, false, true));
+    assert_eq!((row.status, row.attempts, row.stream, row.local), (Some(200), 1, false, true));
     assert_eq!(row.usage_source, "reported");
     assert_eq!(row.input_tokens, i64::try_from(counts.input_tokens).ok());
     assert_eq!(row.output_tokens, i64::try_from(counts.output_tokens).ok());
@@ -96,7 +96,7 @@ async fn the_upstreams_refusal_goes_back_as_it_is() {
     assert_eq!((error["param"].as_str(), error["upstream"].as_str()), (Some("no_such_field"), Some("c")));
     assert_eq!(fleet.medium.counts().requests, 0, "another upstream would refuse it as well");
     let row = app.row().await;
-    assert_eq!((row.status, row.error_type.as_deref()), (400, Some("upstream_rejected")));
+    assert_eq!((row.status, row.error_type.as_deref()), (Some(400), Some("upstream_rejected")));
     assert_eq!((row.input_tokens, row.cost_usd, row.usage_source.as_str()), (None, None, "absent"));
 }
 

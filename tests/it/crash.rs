@@ -1,63 +1,144 @@
-//! SIGKILL under load: the file stays whole, and totals equal the rows.
+//! SIGKILL under load: what a client has in full is in the history, the file stays whole, and totals equal the rows.
 
-use futures_util::future::join_all;
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
 use sqlx::{Connection, SqliteConnection};
-use xrouter::simulator::{Profile, Simulator};
+use xrouter::simulator::{Profile, Reply, Simulator};
 
-use crate::support::{Http, Program, question};
+use crate::support::{Http, LIMIT, Program, question, sums_equal_rows};
 
-#[tokio::test]
-async fn a_kill_under_load_loses_at_most_the_last_group_and_corrupts_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+async fn configure(folder: &Path) -> Simulator {
     let upstream = Simulator::start(Profile::default()).await.unwrap();
     let base = upstream.base_url();
     let toml = format!(
         "[server]\nhost = \"127.0.0.1\"\nport = 0\n[tiers.cheap]\nbase_url = \"{base}\"\nmodel = \"a\"\n\
          [tiers.medium]\nbase_url = \"{base}\"\nmodel = \"b\"\n[tiers.frontier]\nbase_url = \"{base}\"\nmodel = \"c\"\n"
     );
-    std::fs::write(folder.path().join("xrouter.toml"), toml).unwrap();
-    let mut answered: u64 = 0;
-    for round in 0..3 {
-        let mut command = Program::xrouter(folder.path());
-        command.arg("run");
-        let (mut program, line) = Program::start_until(command, |line| line.contains("dashboard"));
-        let url = line.split_whitespace().last().unwrap().trim_end_matches("/dashboard").to_owned();
-        let http = Http::new(url);
-        for batch in 0..4 {
-            if batch == 3 {
-                // What came before the last group is in the file.
-                while http.get("/readyz").await.json()["stored"] != 75 {}
-            }
-            let requests = (0..25).map(|number| {
-                let http = http.clone();
-                async move { http.chat(&question(&format!("{round} {batch} {number}"))).await.status }
-            });
-            answered += join_all(requests).await.into_iter().filter(|status| *status == 200).count() as u64;
-        }
-        program.kill();
-        let (rows, sums) = look(folder.path()).await;
-        assert_eq!(rows, sums, "requests, input and output tokens: rows against rollups");
-        let lost = answered - u64::try_from(rows.0).unwrap();
-        assert!(lost <= 25 * (round + 1), "{lost} of {answered} lost: more than the last group of each round");
-    }
+    std::fs::write(folder.join("xrouter.toml"), toml).unwrap();
+    upstream
 }
 
-/// Integrity, and the sums of the rows and of the rollups.
-async fn look(folder: &std::path::Path) -> ((i64, i64, i64), (i64, i64, i64)) {
-    let url = format!("sqlite://{}", folder.join("xrouter.db").display());
-    let mut connection = SqliteConnection::connect(&url).await.unwrap();
-    let check: String = sqlx::query_scalar("pragma integrity_check").fetch_one(&mut connection).await.unwrap();
+fn start(folder: &Path) -> (Program, Http) {
+    let mut command = Program::xrouter(folder);
+    command.arg("run");
+    let (program, line) = Program::start_until(command, |line| line.contains("dashboard"));
+    let url = line.split_whitespace().last().unwrap().trim_end_matches("/dashboard").to_owned();
+    (program, Http::new(url))
+}
+
+#[tokio::test]
+async fn every_answer_that_a_client_finished_is_in_the_history_after_twenty_kills_under_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let _upstream = configure(folder.path()).await;
+    let answered: Arc<Mutex<HashSet<String>>> = Arc::default();
+    for round in 0..20_u32 {
+        let (mut program, http) = start(folder.path());
+        let clients: Vec<_> = (0..8)
+            .map(|client| {
+                let (http, answered) = (http.clone(), answered.clone());
+                tokio::spawn(async move {
+                    for number in 0.. {
+                        let id = format!("{round}-{client}-{number}");
+                        let mut body = question(&id);
+                        // Streams too, and answers whose tokens have to be counted.
+                        body["stream"] = (number % 2 == 0).into();
+                        let Some(response) = http.with("x-request-id", &id).try_chat(&body).await else { return };
+                        assert_eq!(response.status, 200);
+                        let whole = number % 2 == 1 || response.text().ends_with("data: [DONE]\n\n");
+                        if whole {
+                            answered.lock().unwrap().insert(id);
+                        }
+                    }
+                })
+            })
+            .collect();
+        // At another moment every time: after so many answers, and somewhere within the next one.
+        let before = answered.lock().unwrap().len();
+        let enough = 20 + usize::try_from(round * 37 % 113).unwrap();
+        let begun = Instant::now();
+        while answered.lock().unwrap().len() < before + enough {
+            assert!(begun.elapsed() < LIMIT, "the clients are answered");
+            tokio::task::yield_now().await;
+        }
+        program.kill();
+        for client in clients {
+            client.await.unwrap();
+        }
+    }
+    // The last journal is brought in by the next start.
+    let (mut program, _) = start(folder.path());
+    program.interrupt();
+    let mut connection = open(folder.path()).await;
+    let kept: Vec<String> =
+        sqlx::query_scalar("select request_id from requests").fetch_all(&mut connection).await.unwrap();
+    let unique: HashSet<&String> = kept.iter().collect();
+    assert_eq!(unique.len(), kept.len(), "no row is there twice");
+    let answered = std::mem::take(&mut *answered.lock().unwrap());
+    let lost: Vec<&String> = answered.iter().filter(|id| !unique.contains(id)).collect();
+    assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), answered.len());
+    let open: Vec<String> = sqlx::query_scalar(
+        "select request_id from requests where error_type_id = (select id from names where name = 'interrupted')",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    assert!(open.iter().all(|id| !answered.contains(id)), "what was finished is not called interrupted");
+    check(&mut connection).await;
+    assert!(journals(folder.path()).is_empty(), "{:?}", journals(folder.path()));
+}
+
+#[tokio::test]
+async fn a_request_under_way_at_a_kill_is_closed_as_interrupted_by_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = configure(folder.path()).await;
+    let (mut program, http) = start(folder.path());
+    upstream.next(Reply::StallAfter(3));
+    let mut body = question("hang on");
+    body["stream"] = true.into();
+    let mut response = http.with("x-request-id", "hanging").open(&body).await;
+    response.chunk().await.unwrap();
+    // It can be seen while it is under way.
+    let begun = Instant::now();
+    let under_way = loop {
+        let seen = http.get("/requests/hanging").await;
+        if seen.status == 200 {
+            break seen.json();
+        }
+        assert!(begun.elapsed() < LIMIT, "it is noted as under way");
+    };
+    assert_eq!(under_way["request"]["status"], serde_json::Value::Null);
+    assert!(under_way["explanation"].to_string().contains("under way"), "{under_way}");
+    program.kill();
+    let (mut program, http) = start(folder.path());
+    let row = http.get("/requests/hanging").await.json()["request"].clone();
+    assert_eq!((row["error_type"].as_str(), row["status"].as_i64()), (Some("interrupted"), None), "{row}");
+    assert_eq!((row["duration_ms"].as_f64(), row["cost_usd"].as_f64()), (None, None), "unknown is not 0");
+    let ready = http.get("/readyz").await.json();
+    assert_eq!((ready["served"].as_u64(), ready["stored"].as_u64()), (Some(1), Some(1)), "{ready}");
+    program.interrupt();
+    check(&mut open(folder.path()).await).await;
+}
+
+/// The journal's files beside the history.
+fn journals(folder: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.contains(".pending-")).collect()
+}
+
+async fn open(folder: &Path) -> SqliteConnection {
+    SqliteConnection::connect(&format!("sqlite://{}", folder.join("xrouter.db").display())).await.unwrap()
+}
+
+/// Integrity, and that every rollup is the sum of its rows.
+async fn check(connection: &mut SqliteConnection) {
+    let check: String = sqlx::query_scalar("pragma integrity_check").fetch_one(&mut *connection).await.unwrap();
     assert_eq!(check, "ok");
-    let vacuum: i64 = sqlx::query_scalar("pragma auto_vacuum").fetch_one(&mut connection).await.unwrap();
+    let vacuum: i64 = sqlx::query_scalar("pragma auto_vacuum").fetch_one(&mut *connection).await.unwrap();
     assert_eq!(vacuum, 2, "incremental");
-    let rows = sqlx::query_as(
-        "select count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0) from requests",
-    );
-    let rows = rows.fetch_one(&mut connection).await.unwrap();
-    let sums = sqlx::query_as(
-        "select coalesce(sum(requests), 0), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0) from rollup_hour",
-    );
-    let sums = sums.fetch_one(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
-    (rows, sums)
+    sums_equal_rows(connection).await;
+    let left: i64 = sqlx::query_scalar("select count(*) from in_flight").fetch_one(connection).await.unwrap();
+    assert_eq!(left, 0);
 }

@@ -61,6 +61,16 @@ impl Http {
         self.post("/v1/chat/completions", "application/json", body.to_string()).await
     }
 
+    /// Sends a chat request; `None` if no whole answer came.
+    pub(crate) async fn try_chat(&self, body: &Value) -> Option<Response> {
+        let request = self.request(reqwest::Method::POST, "/v1/chat/completions");
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        let response = request.send().await.ok()?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.bytes().await.ok()?.to_vec();
+        Some(Response { status, headers, body })
+    }
+
     /// Sends a chat request and returns the answer unread.
     pub(crate) async fn open(&self, body: &Value) -> reqwest::Response {
         let request = self.request(reqwest::Method::POST, "/v1/chat/completions");

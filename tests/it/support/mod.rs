@@ -1,10 +1,12 @@
 //! The real app in process, over real sockets, with simulated upstreams and a temporary history.
 
 mod fleet;
+mod history;
 mod http;
 mod program;
 
 pub(crate) use fleet::Fleet;
+pub(crate) use history::sums_equal_rows;
 pub(crate) use http::{Http, Response, question};
 pub(crate) use program::{Program, redis_server};
 
@@ -55,7 +57,7 @@ impl TestApp {
     pub(crate) async fn rows(&self) -> Vec<HistoryRow> {
         self.estimator.idle().await;
         self.store.flush().await;
-        let mut rows = self.store.newest(None, 1000).await.expect("the history is readable");
+        let mut rows = self.store.newest(1000).await.expect("the history is readable");
         rows.reverse();
         rows
     }

@@ -1,0 +1,360 @@
+//! The append-only files beside the database: what was handed over and is not in it yet.
+//!
+//! A record is a line: a CRC-32 in eight hexadecimal digits, a letter, and the row as JSON. `B` is a request that was
+//! decided, `A` one that was answered and whose tokens are still being counted, `F` one that is finished. A line that was
+//! cut, or that does not fit its checksum, is passed over. Files have numbers; the one with the highest is appended to.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::ledger::Ledger;
+use super::row::Row;
+
+/// A file that is longer is closed, and the next one begun.
+const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
+/// The same file is used again from its begin once everything in it is stored and it is longer than this.
+const WORTH_CUTTING: u64 = 1024 * 1024;
+/// Most bytes of all files together. What comes then is refused.
+const MOST_BYTES: u64 = 256 * 1024 * 1024;
+
+/// What a record tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Begun,
+    Answered,
+    Finished,
+}
+
+impl Kind {
+    const fn letter(self) -> u8 {
+        match self {
+            Kind::Begun => b'B',
+            Kind::Answered => b'A',
+            Kind::Finished => b'F',
+        }
+    }
+
+    const fn of(letter: u8) -> Option<Self> {
+        match letter {
+            b'B' => Some(Kind::Begun),
+            b'A' => Some(Kind::Answered),
+            b'F' => Some(Kind::Finished),
+            _ => None,
+        }
+    }
+}
+
+/// Appends a record to a buffer.
+pub(super) fn encode(kind: Kind, row: &Row, buffer: &mut Vec<u8>) {
+    let begin = buffer.len();
+    buffer.extend_from_slice(b"00000000 ");
+    buffer.push(kind.letter());
+    buffer.push(b' ');
+    serde_json::to_writer(&mut *buffer, row).expect("a row of texts and numbers serialises into memory");
+    let sum = crc32fast::hash(&buffer[begin + 9..]);
+    for (index, place) in buffer[begin..begin + 8].iter_mut().enumerate() {
+        *place = b"0123456789abcdef"[(sum >> (28 - 4 * index)) as usize & 0xF];
+    }
+    buffer.push(b'\n');
+}
+
+/// The record of a line without its end; `None` if it is damaged.
+pub(super) fn decode(line: &[u8]) -> Option<(Kind, Box<Row>)> {
+    let (sum, rest) = line.split_at_checked(8)?;
+    let sum = u32::from_str_radix(std::str::from_utf8(sum).ok()?, 16).ok()?;
+    let rest = rest.strip_prefix(b" ")?;
+    if crc32fast::hash(rest) != sum {
+        return None;
+    }
+    let (kind, json) = rest.split_at_checked(2)?;
+    Some((Kind::of(kind[0])?, serde_json::from_slice(json).ok()?))
+}
+
+/// The records of a file in their order, and how many lines were damaged. Memory holds one line at a time.
+pub(super) fn read(path: &Path, mut each: impl FnMut(Kind, Box<Row>)) -> io::Result<u64> {
+    let mut reader = BufReader::with_capacity(256 * 1024, File::open(path)?);
+    let mut line = Vec::new();
+    let mut damaged = 0;
+    loop {
+        line.clear();
+        if reader.read_until(b'\n', &mut line)? == 0 {
+            return Ok(damaged);
+        }
+        let text = line.trim_ascii_end();
+        match decode(text) {
+            Some((kind, row)) => each(kind, row),
+            None if text.is_empty() => {}
+            None => damaged += 1,
+        }
+    }
+}
+
+/// One file.
+#[derive(Debug, Clone, Copy, Default)]
+struct Segment {
+    bytes: u64,
+    /// Records in it that are not stored yet.
+    outstanding: u64,
+    /// Whether nothing is appended any more.
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Files {
+    base: PathBuf,
+    ledger: Ledger,
+    segments: BTreeMap<u64, Segment>,
+    active: Option<File>,
+    number: u64,
+    /// Whether the last write may have left half of a line.
+    torn: bool,
+}
+
+/// The files of one database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Journal {
+    files: Arc<Mutex<Files>>,
+}
+
+impl Journal {
+    /// The journal of a database; files that are there already are not appended to.
+    pub(super) fn new(database: &Path, ledger: Ledger) -> io::Result<Self> {
+        let found = found(database)?;
+        let number = found.last().map_or(0, |(number, _)| *number) + 1;
+        let segments = BTreeMap::new();
+        let files = Files { base: database.to_owned(), ledger, segments, active: None, number, torn: false };
+        Ok(Journal { files: Arc::new(Mutex::new(files)) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends whole records, `count` of them, and counts them as not stored. Returns the number of their file.
+    pub(super) fn append(&self, records: &[u8], count: u64, sync: bool) -> io::Result<u64> {
+        let mut files = self.lock();
+        let written = files.append(records, count, sync);
+        let (failed, bytes) = (written.as_ref().err().map(ToString::to_string), files.bytes());
+        files.ledger.note(|state| {
+            state.journal_bytes = bytes;
+            if failed.is_some() != state.journal_failed.is_some() {
+                state.journal_failed = failed.map(Arc::from);
+            }
+        });
+        written
+    }
+
+    /// Records of a file are in the database. A closed file without others is removed.
+    pub(super) fn release(&self, number: u64, count: u64) {
+        let mut files = self.lock();
+        if let Some(segment) = files.segments.get_mut(&number) {
+            segment.outstanding = segment.outstanding.saturating_sub(count);
+            if segment.closed && segment.outstanding == 0 {
+                files.remove(number);
+            }
+        }
+    }
+
+    /// Closes the file in use, so that it can be read to its end. Returns all closed files.
+    pub(super) fn rotate(&self) -> Vec<(u64, PathBuf)> {
+        let mut files = self.lock();
+        files.close();
+        let closed = files.segments.iter().filter(|(_, segment)| segment.closed);
+        closed.map(|(number, _)| (*number, path(&files.base, *number))).collect()
+    }
+
+    /// Everything in a closed file is in the database.
+    pub(super) fn done(&self, number: u64) {
+        self.lock().remove(number);
+    }
+
+    /// The end: files in which everything is stored are removed.
+    pub(super) fn finish(&self) {
+        let mut files = self.lock();
+        files.close();
+        let stored: Vec<u64> =
+            files.segments.iter().filter(|(_, segment)| segment.outstanding == 0).map(|(number, _)| *number).collect();
+        for number in stored {
+            files.remove(number);
+        }
+    }
+}
+
+impl Files {
+    fn append(&mut self, records: &[u8], count: u64, sync: bool) -> io::Result<u64> {
+        self.make_room(records.len() as u64)?;
+        let number = self.number;
+        if self.active.is_none() {
+            let file = OpenOptions::new().create(true).append(true).open(path(&self.base, number))?;
+            self.segments.insert(number, Segment::default());
+            self.active = Some(file);
+        }
+        let Some(file) = &mut self.active else { return Err(io::ErrorKind::NotFound.into()) };
+        let written = if self.torn { file.write_all(b"\n") } else { Ok(()) };
+        let written = written.and_then(|()| file.write_all(records));
+        self.torn = written.is_err();
+        written?;
+        if sync {
+            file.sync_data()?;
+        }
+        if let Some(segment) = self.segments.get_mut(&number) {
+            segment.bytes += records.len() as u64;
+            segment.outstanding += count;
+        }
+        Ok(number)
+    }
+
+    /// Begins the next file, or the same one from its begin, when it is time.
+    fn make_room(&mut self, more: u64) -> io::Result<()> {
+        if let (Some(file), Some(segment)) = (&self.active, self.segments.get_mut(&self.number)) {
+            if segment.outstanding == 0 && segment.bytes > WORTH_CUTTING {
+                file.set_len(0)?;
+                *segment = Segment::default();
+                self.torn = false;
+            } else if segment.bytes > SEGMENT_BYTES {
+                self.close();
+            }
+        }
+        if self.bytes() + more > MOST_BYTES {
+            return Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                format!("the journal holds {MOST_BYTES} bytes already"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        if self.active.take().is_some() {
+            let number = self.number;
+            self.number += 1;
+            self.torn = false;
+            if let Some(segment) = self.segments.get_mut(&number) {
+                segment.closed = true;
+                if segment.outstanding == 0 {
+                    self.remove(number);
+                }
+            }
+        }
+    }
+
+    fn remove(&mut self, number: u64) {
+        if self.segments.remove(&number).is_some() {
+            let path = path(&self.base, number);
+            if let Err(error) = std::fs::remove_file(&path) {
+                tracing::warn!(path = %path.display(), error = %error, "a journal that is stored cannot be removed");
+            }
+            let bytes = self.bytes();
+            self.ledger.note(|state| state.journal_bytes = bytes);
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.segments.values().map(|segment| segment.bytes).sum()
+    }
+}
+
+fn path(database: &Path, number: u64) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(format!(".pending-{number}"));
+    PathBuf::from(name)
+}
+
+/// The files that lie beside a database, oldest first.
+pub(super) fn found(database: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Some(name) = database.file_name().and_then(|name| name.to_str()) else { return Ok(Vec::new()) };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let number = entry
+            .file_name()
+            .to_str()
+            .and_then(|file| file.strip_prefix(name)?.strip_prefix(".pending-")?.parse::<u64>().ok());
+        files.extend(number.map(|number| (number, path(database, number))));
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::catalog::Tier;
+    use crate::protocol::{TokenUsage, UsageSource};
+
+    pub(in crate::store) fn row(id: i64) -> Row {
+        Row {
+            id,
+            request_id: format!("r{id}"),
+            created_at_ms: 1_790_000_000_000 + id,
+            session: None,
+            key: Some("default".to_owned()),
+            decision: Tier::Cheap,
+            source: "embedded".into(),
+            score: Some(0.125),
+            confidence: None,
+            reason: Some("short\nand plain".into()),
+            tier: Some(Tier::Cheap),
+            upstream: Some("local".to_owned()),
+            provider: Some("ollama".into()),
+            requested_model: "auto".to_owned(),
+            selected_model: Some("small".to_owned()),
+            response_model: None,
+            local: true,
+            stream: false,
+            status: Some(200),
+            error_type: None,
+            attempts: Vec::new(),
+            usage: TokenUsage { input_tokens: Some(7), output_tokens: Some(3), ..TokenUsage::default() },
+            usage_source: UsageSource::Reported,
+            usage_raw: None,
+            cost: None,
+            frontier_cost: None,
+            asked_classifier: false,
+            classifier_usage: TokenUsage::default(),
+            classify_us: Some(12),
+            first_token_us: Some(900),
+            duration_us: Some(1_000),
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was_and_a_damaged_one_does_not() {
+        let mut buffer = Vec::new();
+        encode(Kind::Answered, &row(5), &mut buffer);
+        let line = buffer.strip_suffix(b"\n").unwrap();
+        assert!(!line.contains(&b'\n'), "one line, whatever the texts hold");
+        assert_eq!(decode(line), Some((Kind::Answered, Box::new(row(5)))));
+        for at in 0..line.len() {
+            let mut damaged = line.to_vec();
+            damaged[at] ^= 1;
+            assert_eq!(decode(&damaged), None, "byte {at}");
+            assert_eq!(decode(&line[..at]), None, "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn a_torn_line_costs_only_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::new(&folder.path().join("h.db"), Ledger::new()).unwrap();
+        let mut buffer = Vec::new();
+        encode(Kind::Finished, &row(1), &mut buffer);
+        let number = journal.append(&buffer, 1, false).unwrap();
+        let (_, path) = journal.rotate().remove(0);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend_from_slice(&buffer[..40]);
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&buffer);
+        bytes.extend_from_slice(&buffer[..buffer.len() - 9]);
+        std::fs::write(&path, bytes).unwrap();
+        let mut ids = Vec::new();
+        let damaged = read(&path, |_, row| ids.push(row.id)).unwrap();
+        assert_eq!((ids, damaged), (vec![1, 1], 2));
+        journal.release(number, 1);
+        assert!(!path.exists(), "a closed file that is stored is removed");
+    }
+}

@@ -1,0 +1,81 @@
+//! The connections that only read: few, opened when they are needed, each query bounded in time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::pool::PoolConnection;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
+
+use super::StoreError;
+
+/// Longest that a query may take.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Steps of SQLite's machine between two looks at the clock: some microseconds.
+const STEPS: i32 = 10_000;
+/// Names that are kept.
+const REMEMBERED_NAMES: usize = 20_000;
+/// Parameters of one statement that looks names up.
+const LOOKUPS: usize = 256;
+
+/// The readers of one file.
+#[derive(Debug, Clone)]
+pub(super) struct Readers {
+    pub(super) pool: SqlitePool,
+    names: Arc<Mutex<HashMap<i64, Arc<str>>>>,
+}
+
+impl Readers {
+    pub(super) fn new(pool: SqlitePool) -> Self {
+        Readers { pool, names: Arc::default() }
+    }
+
+    /// A connection whose queries end with an error once [`LIMIT`] is over.
+    pub(super) async fn connection(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let deadline = Instant::now() + LIMIT;
+        connection.lock_handle().await?.set_progress_handler(STEPS, move || Instant::now() < deadline);
+        Ok(connection)
+    }
+
+    /// The texts of numbers.
+    pub(super) async fn names(
+        &self,
+        connection: &mut SqliteConnection,
+        ids: impl IntoIterator<Item = i64>,
+    ) -> Result<HashMap<i64, Arc<str>>, StoreError> {
+        let mut found = HashMap::new();
+        let mut missing = Vec::new();
+        {
+            let known = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            for id in ids {
+                match known.get(&id) {
+                    Some(name) => drop(found.insert(id, name.clone())),
+                    None => missing.push(id),
+                }
+            }
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        for chunk in missing.chunks(LOOKUPS) {
+            let mut query = QueryBuilder::new("select id, name from names where id in (");
+            let mut list = query.separated(", ");
+            for id in chunk {
+                list.push_bind(*id);
+            }
+            query.push(")");
+            let rows: Vec<(i64, String)> = query.build_query_as().fetch_all(&mut *connection).await?;
+            let mut known = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            // Clients choose the names of models, so what is remembered of them is bounded.
+            if known.len() + rows.len() > REMEMBERED_NAMES {
+                known.clear();
+            }
+            for (id, name) in rows {
+                let name: Arc<str> = name.into();
+                known.insert(id, name.clone());
+                found.insert(id, name);
+            }
+        }
+        Ok(found)
+    }
+}
