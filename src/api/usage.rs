@@ -6,13 +6,15 @@ use futures_util::StreamExt;
 use poem::Body;
 use poem_openapi::param::Query;
 use poem_openapi::payload::{Binary, Json};
-use poem_openapi::types::MaybeUndefined;
+use poem_openapi::types::{MaybeUndefined, ToJSON};
 use poem_openapi::{ApiResponse, Object, OpenApi, Union};
 
 use super::{ApiError, Shared, Tag};
 use crate::catalog::{NanoUsd, Tier};
 use crate::protocol::Timestamp;
-use crate::store::{self, ClassifierTotals, Figures, Filter, Group, GroupBy, Histogram, Period, Totals};
+use crate::store::{
+    self, ClassifierTotals, Figures, Filter, Group, GroupBy, Histogram, Period, Store, StoreError, Totals,
+};
 
 pub(super) struct UsageApi(pub(super) Arc<Shared>);
 
@@ -197,6 +199,52 @@ enum UsageReport {
     Groups(UsageByGroup),
 }
 
+impl UsageReport {
+    async fn make(store: &Store, range: Period, by: &[GroupBy]) -> Result<Self, StoreError> {
+        let shown = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        if !by.is_empty() {
+            let Figures { period, figures } = store.usage_by(range, by).await?;
+            let groups = figures.iter().map(|group| named(by, group)).collect();
+            let report = UsageByGroup { from: shown(period.from), to: shown(period.to), groups };
+            return Ok(UsageReport::Groups(report));
+        }
+        let mut tiers = [Totals::default(); 3];
+        let mut local = Totals::default();
+        let mut total = Totals::default();
+        let Figures { period, figures } = store.usage_by_tier(range).await?;
+        for (tier, is_local, sums) in figures {
+            if let Some(tier) = tier {
+                tiers[tier as usize] += sums;
+            }
+            if is_local {
+                local += sums;
+            }
+            total += sums;
+        }
+        let tier = |tier: Tier| UsageTotals::from(&tiers[tier as usize]);
+        Ok(UsageReport::Tiers(Box::new(UsageByTier {
+            cheap: tier(Tier::Cheap),
+            medium: tier(Tier::Medium),
+            frontier: tier(Tier::Frontier),
+            local: UsageTotals::from(&local),
+            classifier: ClassifierUsage::from(&total.classifier),
+            total: UsageTotals::from(&total),
+            since: shown(store.since().await?),
+            from: shown(period.from),
+            to: shown(period.to),
+        })))
+    }
+}
+
+/// The answer of `GET /usage`, for those who have the history at hand.
+///
+/// # Errors
+/// The database failed.
+pub async fn usage_report(store: &Store, range: Period, by: &[GroupBy]) -> Result<serde_json::Value, StoreError> {
+    let report = UsageReport::make(store, range, by).await?;
+    Ok(report.to_json().unwrap_or_default())
+}
+
 #[derive(ApiResponse)]
 enum CsvAnswer {
     /// CSV (RFC 4180, UTF-8, a header line). Unknown figures are empty cells.
@@ -217,46 +265,14 @@ impl UsageApi {
         from: Query<Option<String>>,
         /// The moment after the last: RFC 3339, or a date.
         to: Query<Option<String>>,
-        /// `24h`, `7d`, `30d` (until now) or `all`, instead of `from` and `to`.
+        /// `all`, or the last hours or days until now, such as `24h`, `7d`, `30d`; instead of `from` and `to`.
         period: Query<Option<String>>,
         /// Comma-separated: `tier`, `model`, `upstream`, `key`, `source`, and one of `hour`, `day`, `month`.
         group_by: Query<Option<String>>,
     ) -> Result<Json<UsageReport>, ApiError> {
         let range = read_period(from.0.as_deref(), to.0.as_deref(), period.0.as_deref())?;
-        let store = &self.0.store;
         let by = read_groups(group_by.0.as_deref())?;
-        let shown = |time: Option<Timestamp>| time.map(|time| time.to_string());
-        if !by.is_empty() {
-            let Figures { period, figures } = store.usage_by(range, &by).await?;
-            let groups = figures.iter().map(|group| named(&by, group)).collect();
-            let report = UsageByGroup { from: shown(period.from), to: shown(period.to), groups };
-            return Ok(Json(UsageReport::Groups(report)));
-        }
-        let mut tiers = [Totals::default(); 3];
-        let mut local = Totals::default();
-        let mut total = Totals::default();
-        let Figures { period, figures } = store.usage_by_tier(range).await?;
-        for (tier, is_local, sums) in figures {
-            if let Some(tier) = tier {
-                tiers[tier as usize] += sums;
-            }
-            if is_local {
-                local += sums;
-            }
-            total += sums;
-        }
-        let tier = |tier: Tier| UsageTotals::from(&tiers[tier as usize]);
-        Ok(Json(UsageReport::Tiers(Box::new(UsageByTier {
-            cheap: tier(Tier::Cheap),
-            medium: tier(Tier::Medium),
-            frontier: tier(Tier::Frontier),
-            local: UsageTotals::from(&local),
-            classifier: ClassifierUsage::from(&total.classifier),
-            total: UsageTotals::from(&total),
-            since: shown(store.since().await?),
-            from: shown(period.from),
-            to: shown(period.to),
-        }))))
+        Ok(Json(UsageReport::make(&self.0.store, range, &by).await?))
     }
 
     /// Rows or groups as CSV
@@ -270,7 +286,7 @@ impl UsageApi {
         from: Query<Option<String>>,
         /// The moment after the last: RFC 3339, or a date.
         to: Query<Option<String>>,
-        /// `24h`, `7d`, `30d` (until now) or `all`, instead of `from` and `to`.
+        /// `all`, or the last hours or days until now, such as `24h`, `7d`, `30d`; instead of `from` and `to`.
         period: Query<Option<String>>,
         /// As for `/usage`.
         group_by: Query<Option<String>>,
@@ -300,21 +316,17 @@ pub(super) fn read_period(from: Option<&str>, to: Option<&str>, period: Option<&
         text.map(|text| text.parse::<Timestamp>().map_err(|error| ApiError::invalid(name, format!("{name}: {error}"))))
             .transpose()
     };
-    let hours = match period {
-        None => return Ok(Period { from: time("from", from)?, to: time("to", to)? }),
+    match period {
+        None => Ok(Period { from: time("from", from)?, to: time("to", to)? }),
         Some(_) if from.is_some() || to.is_some() => {
-            return Err(ApiError::invalid("period", "period: give either a period or `from` and `to`"));
+            Err(ApiError::invalid("period", "period: give either a period or `from` and `to`"))
         }
-        Some("all") => return Ok(Period::default()),
-        Some("24h") => 24,
-        Some("7d") => 7 * 24,
-        Some("30d") => 30 * 24,
-        Some(other) => {
-            return Err(ApiError::invalid("period", format!("period: `{other}` is not one of 24h, 7d, 30d, all")));
-        }
-    };
-    let now = Timestamp::now();
-    Ok(Period { from: Some(Timestamp(now.0 - hours * 3_600_000)), to: Some(now) })
+        Some("all") => Ok(Period::default()),
+        Some(text) => Period::last(text, Timestamp::now()).ok_or_else(|| {
+            let message = format!("period: `{text}` is not `all`, and no number of hours or days such as 24h, 7d, 30d");
+            ApiError::invalid("period", message)
+        }),
+    }
 }
 
 fn read_groups(text: Option<&str>) -> Result<Vec<GroupBy>, ApiError> {

@@ -6,12 +6,14 @@
 
 mod classify;
 mod config;
+mod db;
 mod demo;
 mod hardware;
 mod init;
 mod run;
 mod signal;
 mod simulate;
+mod usage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,6 +22,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::app::AppError;
 use crate::config::{ConfigError, Loaded, Sources};
+use crate::store::{OpenError, StoreError};
 
 /// An inference router: decides how strong a model each request needs, and keeps the history.
 #[derive(Debug, Parser)]
@@ -41,6 +44,10 @@ enum Command {
     Config(config::ConfigCommand),
     /// Show how a text is decided, and why
     Classify(classify::Classify),
+    /// Show tokens and money by tier, period and group, straight from the history's file
+    Usage(usage::Usage),
+    /// Care for the history's file, also while a router writes it
+    Db(db::Db),
     /// Show what this machine has
     Hardware(hardware::Hardware),
     /// Serve a strict simulation of a provider's API on this machine; needs no key
@@ -63,6 +70,24 @@ struct ConfigFile {
 impl ConfigFile {
     fn sources(&self) -> Result<Sources, Failure> {
         Ok(Sources::discover(self.config.as_deref())?)
+    }
+}
+
+/// Where the history is.
+#[derive(Debug, Clone, clap::Args)]
+struct HistoryFile {
+    /// The history's file [default: the one of the configuration]
+    #[arg(long, value_name = "FILE")]
+    db: Option<PathBuf>,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+impl HistoryFile {
+    /// The settings of the history, and its file.
+    fn find(&self) -> Result<(crate::config::Store, PathBuf), Failure> {
+        let (store, path) = crate::config::history(&self.file.sources()?)?;
+        Ok((store, self.db.clone().unwrap_or(path)))
     }
 }
 
@@ -92,6 +117,18 @@ impl From<AppError> for Failure {
     }
 }
 
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Failure::Usage(error.into())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure::Running(error.into())
+    }
+}
+
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Failure::Running(error.into())
@@ -108,6 +145,8 @@ pub fn main() -> ExitCode {
         Command::Init(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Classify(command) => block_on(command.run()),
+        Command::Usage(command) => block_on(command.run()),
+        Command::Db(command) => block_on(command.run()),
         Command::Hardware(command) => command.run(),
         Command::Simulate(command) => block_on(command.run()),
         Command::Completions { shell } => {

@@ -110,6 +110,22 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     }
 }
 
+/// The history's settings and its file, for commands that only read or tend the history: nothing else need be right.
+///
+/// # Errors
+/// The table or the file that it stands in is wrong.
+pub fn history(sources: &Sources) -> Result<(Store, PathBuf), ConfigError> {
+    let merged = layers::merge(sources)?;
+    let store = check::extract(&merged)?.store;
+    let mut problems = Vec::new();
+    store.validate(&merged, &mut problems);
+    if !problems.is_empty() {
+        return Err(ConfigError::Invalid(problems));
+    }
+    let path = store.path(sources.config_file.as_deref(), sources.data_folder.as_deref());
+    Ok((store, path))
+}
+
 /// A path as written in the configuration: relative ones are relative to its folder.
 fn beside(folder: &Path, path: &str) -> PathBuf {
     folder.join(path)

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Timestamp;
+
 /// Longest id taken from a client, in bytes.
 const LONGEST: usize = 128;
 
@@ -22,6 +24,15 @@ impl RequestId {
         let fits = (1..=LONGEST).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
         fits.then(|| RequestId(text.to_owned()))
+    }
+
+    /// The id that would have been made at a time, with these random bits; for histories that are made up.
+    #[must_use]
+    pub fn at(time: Timestamp, bits: u64) -> Self {
+        let ms = u64::try_from(time.0).unwrap_or(0);
+        let mut random = [0; 10];
+        random[2..].copy_from_slice(&bits.to_be_bytes());
+        RequestId(uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid().simple().to_string())
     }
 
     /// The UTC epoch milliseconds that a fresh id was made at; `None` for any other text.

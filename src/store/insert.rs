@@ -138,8 +138,14 @@ async fn batch(
     marks.write(connection).await?;
     sums.write(connection, minutes_from).await?;
     let ended: Vec<i64> = rows.iter().map(|row| row.id).filter(|id| known.in_flight.contains(id)).collect();
-    for id in &ended {
-        sqlx::query("delete from in_flight where id = ?").bind(id).execute(&mut *connection).await?;
+    for chunk in ended.chunks(LOOKUPS) {
+        let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new("delete from in_flight where id in (");
+        let mut list = query.separated(", ");
+        for id in chunk {
+            list.push_bind(*id);
+        }
+        query.push(")");
+        query.build().persistent(false).execute(&mut *connection).await?;
     }
     for row in begun {
         let json = serde_json::to_string(row).expect("a row of texts and numbers serialises into memory");

@@ -3,12 +3,12 @@
 //!
 //! The thread is a real one, because a write to a disk may stand still, and no request may stand still with it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -23,8 +23,19 @@ pub(super) const QUEUE_ROWS: usize = 65_536;
 const SPILL_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes of rows in memory from which on new ones are lost. The thread stands still, or there is no journal either.
 const DROP_BYTES: u64 = 96 * 1024 * 1024;
-/// How long the decision of a request waits for company. Nobody waits for it to be written.
-const LINGER: Duration = Duration::from_millis(1);
+/// How old a request is before its decision is journaled: most that are answered at once never need to be. Nobody waits
+/// for it.
+const YOUNG: Duration = Duration::from_millis(10);
+/// How often the thread looks for itself while requests are under way, so that their beginnings need not wake it.
+const ROUND: Duration = Duration::from_millis(2);
+/// Rounds without anything to do before the thread sleeps until it is woken.
+const IDLE_ROUNDS: u32 = 250;
+/// How long a thread that is busy waits for company: waking it up costs more than writing a row.
+const COMPANY: Duration = Duration::from_micros(500);
+/// Requests under way from which on the thread counts as busy. One client alone never waits.
+const BUSY: u64 = 4;
+/// Events that are not made to wait for company.
+const CROWD: usize = 256;
 /// Longest that the last byte of an answer waits for its row to be in the journal.
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
 /// The same where the journal is also synced to the disk.
@@ -75,13 +86,17 @@ impl Receipt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sleep {
     Awake,
-    /// Wakes up by itself soon.
+    /// Waits for company; woken only by a crowd.
+    Company,
+    /// Wakes up by itself soon; woken by what cannot wait.
     Short,
     Deep,
 }
 
 struct Queue {
     events: Vec<Event>,
+    /// Whether one of them cannot wait.
+    urgent: bool,
     sleep: Sleep,
 }
 
@@ -113,14 +128,21 @@ pub(super) struct Outlet {
 impl Intake {
     /// Starts the thread.
     pub(super) fn start(ledger: Ledger, durability: Durability, outlet: Outlet) -> std::io::Result<Self> {
-        let queue = Queue { events: Vec::with_capacity(256), sleep: Sleep::Awake };
+        let queue = Queue { events: Vec::with_capacity(CROWD), urgent: false, sleep: Sleep::Awake };
         let intake = Intake {
             queue: Arc::new((Mutex::new(queue), Condvar::new())),
             ledger,
             slow: Arc::new(AtomicBool::new(false)),
             durability,
         };
-        let thread = Thread { intake: intake.clone(), outlet, answered: HashMap::new(), buffer: Vec::new() };
+        let thread = Thread {
+            intake: intake.clone(),
+            outlet,
+            young: VecDeque::new(),
+            answered: HashMap::new(),
+            buffer: Vec::new(),
+            busy: false,
+        };
         std::thread::Builder::new().name("history".to_owned()).spawn(move || thread.run())?;
         Ok(intake)
     }
@@ -217,8 +239,15 @@ impl Intake {
         if patient && queue.events.len() >= QUEUE_ROWS {
             return;
         }
+        let impatient = matches!(event, Event::Flush(_) | Event::Rotate(_) | Event::Close(_));
         queue.events.push(event);
-        let wake = queue.sleep == Sleep::Deep || (queue.sleep == Sleep::Short && !patient);
+        queue.urgent |= !patient;
+        let wake = match queue.sleep {
+            Sleep::Awake => false,
+            Sleep::Company => impatient || queue.events.len() >= CROWD,
+            Sleep::Short => !patient,
+            Sleep::Deep => true,
+        };
         if wake {
             queue.sleep = Sleep::Awake;
         }
@@ -232,14 +261,18 @@ impl Intake {
 struct Thread {
     intake: Intake,
     outlet: Outlet,
+    /// Requests that began a moment ago, oldest first. Those that have ended meanwhile are gone from it.
+    young: VecDeque<(Instant, Box<Row>)>,
     /// Answered requests whose tokens are being counted, and the journal file in which they stand.
     answered: HashMap<i64, u64>,
     buffer: Vec<u8>,
+    /// Whether several requests are under way, so that company can be expected.
+    busy: bool,
 }
 
 impl Thread {
     fn run(mut self) {
-        let mut events = Vec::with_capacity(256);
+        let mut events = Vec::with_capacity(CROWD);
         loop {
             self.wait(&mut events);
             if let Some(done) = self.handle(&mut events) {
@@ -251,25 +284,39 @@ impl Thread {
         }
     }
 
-    /// Waits for events and takes all that there are.
+    /// Waits until there is something to do, and takes all events that there are.
     fn wait(&self, events: &mut Vec<Event>) {
         let wake = &self.intake.queue.1;
         let mut queue = self.intake.lock();
-        while queue.events.is_empty() {
-            queue.sleep = Sleep::Deep;
-            queue = wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        if self.busy && queue.events.len() < CROWD {
+            queue = nap(wake, queue, Sleep::Company, COMPANY);
         }
-        if queue.events.iter().all(|event| matches!(event, Event::Begun(_))) {
-            queue.sleep = Sleep::Short;
-            queue = wake.wait_timeout(queue, LINGER).unwrap_or_else(PoisonError::into_inner).0;
+        let mut rounds = 0;
+        while !queue.urgent && !self.is_one_grown_up() {
+            rounds += 1;
+            let idle = queue.events.is_empty() && self.young.is_empty();
+            if idle && rounds > IDLE_ROUNDS && self.intake.ledger.note(|state| state.in_flight) == 0 {
+                queue.sleep = Sleep::Deep;
+                queue = wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue.sleep = Sleep::Awake;
+                rounds = 0;
+            } else {
+                queue = nap(wake, queue, Sleep::Short, ROUND);
+                if !queue.events.is_empty() {
+                    break;
+                }
+            }
         }
-        queue.sleep = Sleep::Awake;
+        queue.urgent = false;
         mem::swap(&mut queue.events, events);
     }
 
-    /// Journals a group and passes it on. Returns whom to tell when this was the last one.
-    fn handle(&mut self, events: &mut Vec<Event>) -> Option<oneshot::Sender<()>> {
-        // A request that began and ended in one group needs one record.
+    fn is_one_grown_up(&self) -> bool {
+        self.young.front().is_some_and(|(since, _)| since.elapsed() >= YOUNG)
+    }
+
+    /// Keeps beginnings back for a while, and lets those go on that are old enough. What has ended needs none.
+    fn sort_out(&mut self, events: &mut Vec<Event>) {
         let ended: HashSet<i64> = events
             .iter()
             .filter_map(|event| match event {
@@ -277,7 +324,29 @@ impl Thread {
                 _ => None,
             })
             .collect();
-        events.retain(|event| !matches!(event, Event::Begun(row) if ended.contains(&row.id)));
+        if !ended.is_empty() {
+            self.young.retain(|(_, row)| !ended.contains(&row.id));
+        }
+        self.busy = self.intake.ledger.note(|state| state.in_flight) >= BUSY;
+        let now = Instant::now();
+        for event in mem::take(events) {
+            match event {
+                Event::Begun(row) if ended.contains(&row.id) => {}
+                Event::Begun(row) => self.young.push_back((now, row)),
+                other => events.push(other),
+            }
+        }
+        while let Some((since, _)) = self.young.front()
+            && now.duration_since(*since) >= YOUNG
+            && let Some((_, row)) = self.young.pop_front()
+        {
+            events.push(Event::Begun(row));
+        }
+    }
+
+    /// Journals a group and passes it on. Returns whom to tell when this was the last one.
+    fn handle(&mut self, events: &mut Vec<Event>) -> Option<oneshot::Sender<()>> {
+        self.sort_out(events);
         let number = self.journal(events);
         let mut last = None;
         for event in events.drain(..) {
@@ -373,4 +442,12 @@ impl Thread {
             tracing::error!(dropped, "neither the history nor its journal can take rows: they are lost");
         }
     }
+}
+
+/// Sleeps for a while, unless it is woken in the way that suits the kind of sleep.
+fn nap<'q>(wake: &Condvar, mut queue: MutexGuard<'q, Queue>, kind: Sleep, time: Duration) -> MutexGuard<'q, Queue> {
+    queue.sleep = kind;
+    let mut queue = wake.wait_timeout(queue, time).unwrap_or_else(PoisonError::into_inner).0;
+    queue.sleep = Sleep::Awake;
+    queue
 }

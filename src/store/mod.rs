@@ -5,6 +5,7 @@
 //! thread) → `journal.rs` (files beside the database) → `writer.rs` (the task) → `insert.rs` (the transaction); after a
 //! kill `recover.rs`. Read `intake.rs` first.
 
+mod care;
 mod export;
 mod histogram;
 mod history;
@@ -21,9 +22,11 @@ mod readers;
 mod recover;
 mod rollup;
 mod row;
+mod seed;
 mod usage;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -32,6 +35,7 @@ use std::time::{Duration, Instant};
 use sqlx::SqliteConnection;
 use tokio::sync::{Notify, mpsc, watch};
 
+pub use care::{Stats, backup, prune, stats};
 pub use export::{CSV_COLUMNS, groups_as_csv, rows_as_csv};
 pub use histogram::Histogram;
 pub use history::{AttemptRow, HistoryRow};
@@ -41,6 +45,7 @@ pub use open::OpenError;
 pub use page::{Filter, Page, StatusFilter, TierFilter};
 pub use prune::Pruned;
 pub use row::{Attempt, Row, Word};
+pub use seed::seed;
 pub use usage::{ClassifierTotals, Figures, Group, GroupBy, Period, Point, Totals};
 
 use crate::config;
@@ -153,12 +158,23 @@ impl Store {
             keep,
             prune_at: Instant::now() + FIRST_PRUNING,
             intake: intake.clone(),
+            begun: BTreeMap::new(),
             waiting: Vec::new(),
             last: None,
         };
         tokio::spawn(task.run());
         let writer = Writing { intake, closing, next_id, _lock: Arc::new(lock) };
         Ok(Store { readers, writer: Some(writer), ledger, path: path.to_owned() })
+    }
+
+    /// Opens a history only to read it, maybe while a router writes it.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read by this version.
+    pub async fn reading(path: &Path) -> Result<Self, OpenError> {
+        open::expect_current(path).await?;
+        let readers = Arc::new(RwLock::new(Readers::new(open::readers(path))));
+        Ok(Store { readers, writer: None, ledger: Ledger::new(), path: path.to_owned() })
     }
 
     /// A number for the next request. They ascend.

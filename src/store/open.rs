@@ -35,6 +35,20 @@ pub enum OpenError {
         /// Why.
         source: sqlx::Error,
     },
+    /// There is none.
+    #[error("there is no history {}; it is made by the first `xrouter run`; name another one with --db", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written by an older version.
+    #[error("{} was written by an older version of xrouter (schema {version}); start `xrouter run` once to bring it up to date", path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// The newest migration in it.
+        version: i64,
+    },
     /// Another process writes it.
     #[error("the history {} is in use by another xrouter; end that one, or set store.url to another file", path.display())]
     InUse {
@@ -200,8 +214,30 @@ pub(super) fn readers(path: &Path) -> SqlitePool {
 /// Looks whether an existing file is a history of this version or an older one, before anything is
 /// written into it: even the journal mode would be.
 async fn inspect(path: &Path) -> Result<(), OpenError> {
+    newest_migration(path).await.map(|_| ())
+}
+
+/// Looks whether there is a history of just this version, to read or to tend it.
+pub(super) async fn expect_current(path: &Path) -> Result<(), OpenError> {
+    let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
+    match newest_migration(path).await? {
+        None => Err(OpenError::Missing { path: path.to_owned() }),
+        Some(version) if version < known => Err(OpenError::Older { path: path.to_owned(), version }),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Opens a second connection that writes, for steps of care beside a running server.
+pub(super) async fn for_care(path: &Path) -> Result<SqliteConnection, OpenError> {
+    expect_current(path).await?;
+    let options = options(path).busy_timeout(Duration::from_secs(10));
+    options.connect().await.map_err(|source| OpenError::database(path, source))
+}
+
+/// The newest migration of an existing file; `None` if there is no file, or nothing in it.
+async fn newest_migration(path: &Path) -> Result<Option<i64>, OpenError> {
     if !std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
-        return Ok(());
+        return Ok(None);
     }
     let fail = |source| OpenError::database(path, source);
     let mut connection = options(path).connect().await.map_err(fail)?;
@@ -223,7 +259,7 @@ async fn inspect(path: &Path) -> Result<(), OpenError> {
     let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
     match newest.filter(|newest| *newest > known) {
         Some(version) => Err(OpenError::Newer { path: path.to_owned(), version }),
-        None => Ok(()),
+        None => Ok(newest),
     }
 }
 

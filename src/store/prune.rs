@@ -72,11 +72,7 @@ async fn delete(connection: &mut SqliteConnection, cutoff: Cutoff) -> Result<Pru
     let mut pruned = Pruned::default();
     if let Some(rows_ms) = cutoff.rows_ms {
         sqlx::query(MAXIMUM).bind("pruned_before_ms").bind(rows_ms).execute(&mut *connection).await?;
-        let zones: Vec<i64> = sqlx::query_scalar("select zone from zones where last_ms < ? order by last_ms limit ?")
-            .bind(rows_ms)
-            .bind(ZONES)
-            .fetch_all(&mut *connection)
-            .await?;
+        let zones: Vec<i64> = sqlx::query_scalar(WHOLE).bind(rows_ms).bind(ZONES).fetch_all(&mut *connection).await?;
         for zone in &zones {
             pruned.rows += delete_rows(connection, *zone, i64::MAX).await?;
             sqlx::query("delete from marks where zone = ?").bind(zone).execute(&mut *connection).await?;
@@ -105,6 +101,14 @@ async fn delete(connection: &mut SqliteConnection, cutoff: Cutoff) -> Result<Pru
                 pruned.sessions = gone.bind(rows_ms).bind(SESSIONS).execute(&mut *connection).await?.rows_affected();
             }
         }
+        if pruned.rows > 0 {
+            sqlx::query(
+                "insert into meta values ('pruned_rows', ?) on conflict do update set value = value + excluded.value",
+            )
+            .bind(i64::try_from(pruned.rows).unwrap_or(i64::MAX))
+            .execute(&mut *connection)
+            .await?;
+        }
         pruned.more |= !zones.is_empty() || pruned.sessions > 0;
     }
     let gone = sqlx::query(
@@ -115,6 +119,10 @@ async fn delete(connection: &mut SqliteConnection, cutoff: Cutoff) -> Result<Pru
     pruned.more |= pruned.minutes > 0;
     Ok(pruned)
 }
+
+/// Zones of which nothing is to stay. The newest is never one of them: a router may remember its marks.
+const WHOLE: &str = "select zone from zones where last_ms < ? and zone < (select max(zone) from zones)
+    order by last_ms limit ?";
 
 const MAXIMUM: &str = "insert into meta values (?, ?) on conflict do update set value = max(value, excluded.value)";
 

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::histogram::{self, Histogram};
@@ -90,6 +89,10 @@ impl Sums {
         }
     }
 
+    fn all(&self) -> impl Iterator<Item = i64> {
+        self.counts.into_iter().chain(self.duration.0).chain(self.first_token.0)
+    }
+
     fn merge(&mut self, other: &Sums) {
         for (sum, more) in self.counts.iter_mut().zip(other.counts) {
             *sum = sum.saturating_add(more);
@@ -118,36 +121,48 @@ impl Batch {
     /// Adds the sums to the tables. Minutes before `minutes_from` are past their time and are not written.
     pub(super) async fn write(&self, connection: &mut SqliteConnection, minutes_from: i64) -> Result<(), sqlx::Error> {
         let mut hours: HashMap<(i64, Slot), Sums> = HashMap::new();
+        let mut minutes = Vec::new();
         for ((minute, slot), sums) in &self.minutes {
             if *minute >= minutes_from {
-                upsert(connection, &STATEMENTS.minute, Some(*minute), slot, sums).await?;
+                minutes.push((slot.keys(Some(*minute)), *sums));
             }
             hours.entry((floor(*minute, HOUR_MS), *slot)).or_default().merge(sums);
         }
         let mut days: HashMap<(i64, Slot), Sums> = HashMap::new();
-        let mut tier_hours: HashMap<(i64, i64, bool), Sums> = HashMap::new();
+        let mut tier_hours: HashMap<[i64; 3], Sums> = HashMap::new();
         for ((hour, slot), sums) in &hours {
-            upsert(connection, &STATEMENTS.hour, Some(*hour), slot, sums).await?;
             days.entry((floor(*hour, DAY_MS), *slot)).or_default().merge(sums);
-            tier_hours.entry((*hour, slot.tier, slot.local)).or_default().merge(sums);
+            tier_hours.entry([*hour, slot.tier, i64::from(slot.local)]).or_default().merge(sums);
         }
         let mut totals: HashMap<Slot, Sums> = HashMap::new();
-        for ((day, slot), sums) in &days {
-            upsert(connection, &STATEMENTS.day, Some(*day), slot, sums).await?;
+        for ((_, slot), sums) in &days {
             totals.entry(*slot).or_default().merge(sums);
         }
-        for (slot, sums) in &totals {
-            upsert(connection, &STATEMENTS.total, None, slot, sums).await?;
+        let mut tier_days: HashMap<[i64; 3], Sums> = HashMap::new();
+        for ([hour, tier, local], sums) in &tier_hours {
+            tier_days.entry([floor(*hour, DAY_MS), *tier, *local]).or_default().merge(sums);
         }
-        let mut tier_days: HashMap<(i64, i64, bool), Sums> = HashMap::new();
-        for ((hour, tier, local), sums) in &tier_hours {
-            upsert_tier(connection, &STATEMENTS.tier_hour, (*hour, *tier, *local), sums).await?;
-            tier_days.entry((floor(*hour, DAY_MS), *tier, *local)).or_default().merge(sums);
-        }
-        for (key, sums) in &tier_days {
-            upsert_tier(connection, &STATEMENTS.tier_day, *key, sums).await?;
-        }
-        Ok(())
+        let timed = |groups: HashMap<(i64, Slot), Sums>| {
+            groups.into_iter().map(|((begin, slot), sums)| (slot.keys(Some(begin)), sums)).collect()
+        };
+        let by_tier =
+            |groups: HashMap<[i64; 3], Sums>| groups.into_iter().map(|(keys, sums)| (keys.to_vec(), sums)).collect();
+        let totals = totals.into_iter().map(|(slot, sums)| (slot.keys(None), sums)).collect();
+        upsert(connection, &STATEMENTS.minute, minutes).await?;
+        upsert(connection, &STATEMENTS.hour, timed(hours)).await?;
+        upsert(connection, &STATEMENTS.day, timed(days)).await?;
+        upsert(connection, &STATEMENTS.total, totals).await?;
+        upsert(connection, &STATEMENTS.tier_hour, by_tier(tier_hours)).await?;
+        upsert(connection, &STATEMENTS.tier_day, by_tier(tier_days)).await
+    }
+}
+
+impl Slot {
+    /// The keys of a group in the order of the tables.
+    fn keys(&self, begin_ms: Option<i64>) -> Vec<i64> {
+        let Slot { tier, upstream, model, key, source, local, status_class } = *self;
+        let rest = [tier, upstream, model, key, source, i64::from(local), status_class];
+        begin_ms.into_iter().chain(rest).collect()
     }
 }
 
@@ -156,63 +171,62 @@ pub(super) fn histogram_columns() -> impl Iterator<Item = String> {
     histogram::columns("duration").chain(histogram::columns("first_token"))
 }
 
+/// Groups of one statement, largest first: few statements, each prepared once.
+const CHUNKS: [usize; 3] = [64, 8, 1];
+
+/// The statements of one table, by [`CHUNKS`].
+type Upserts = [String; CHUNKS.len()];
+
 struct Statements {
-    minute: String,
-    hour: String,
-    day: String,
-    total: String,
-    tier_hour: String,
-    tier_day: String,
+    minute: Upserts,
+    hour: Upserts,
+    day: Upserts,
+    total: Upserts,
+    tier_hour: Upserts,
+    tier_day: Upserts,
 }
 
 static STATEMENTS: LazyLock<Statements> = LazyLock::new(|| Statements {
-    minute: statement("rollup_minute", 8),
-    hour: statement("rollup_hour", 8),
-    day: statement("rollup_day", 8),
-    total: statement("rollup_total", 7),
-    tier_hour: statement("rollup_tier_hour", 3),
-    tier_day: statement("rollup_tier_day", 3),
+    minute: statements("rollup_minute", 8),
+    hour: statements("rollup_hour", 8),
+    day: statements("rollup_day", 8),
+    total: statements("rollup_total", 7),
+    tier_hour: statements("rollup_tier_hour", 3),
+    tier_day: statements("rollup_tier_day", 3),
 });
 
-/// An insert that adds to the row that is there, for a table with so many columns of keys.
-fn statement(table: &str, keys: usize) -> String {
+/// Inserts that add to the row that is there, for a table with so many columns of keys.
+fn statements(table: &str, keys: usize) -> Upserts {
     let columns: Vec<String> = SUMS.iter().map(|name| (*name).to_owned()).chain(histogram_columns()).collect();
-    let places = vec!["?"; keys + columns.len()].join(",");
+    let group = format!("({})", vec!["?"; keys + columns.len()].join(","));
     let sums: Vec<String> = columns.iter().map(|column| format!("{column} = {column} + excluded.{column}")).collect();
-    format!("insert into {table} values ({places}) on conflict do update set {}", sums.join(", "))
+    let sums = sums.join(", ");
+    CHUNKS.map(|size| {
+        let groups = vec![group.as_str(); size].join(",");
+        format!("insert into {table} values {groups} on conflict do update set {sums}")
+    })
 }
 
-type Insert<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
-
-fn bind_sums<'q>(mut query: Insert<'q>, sums: &Sums) -> Insert<'q> {
-    for sum in sums.counts.into_iter().chain(sums.duration.0).chain(sums.first_token.0) {
-        query = query.bind(sum);
-    }
-    query
-}
-
+/// Adds groups to a table, in the order of its key.
 async fn upsert(
     connection: &mut SqliteConnection,
-    statement: &'static str,
-    begin_ms: Option<i64>,
-    slot: &Slot,
-    sums: &Sums,
+    statements: &'static Upserts,
+    mut groups: Vec<(Vec<i64>, Sums)>,
 ) -> Result<(), sqlx::Error> {
-    let mut query = sqlx::query::<sqlx::Sqlite>(AssertSqlSafe(statement));
-    if let Some(begin_ms) = begin_ms {
-        query = query.bind(begin_ms);
+    groups.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+    let mut rest = groups.as_slice();
+    for (size, statement) in CHUNKS.into_iter().zip(statements) {
+        while rest.len() >= size {
+            let (chunk, after) = rest.split_at(size);
+            let mut query = sqlx::query::<sqlx::Sqlite>(AssertSqlSafe(statement.as_str()));
+            for (keys, sums) in chunk {
+                for figure in keys.iter().copied().chain(sums.all()) {
+                    query = query.bind(figure);
+                }
+            }
+            query.execute(&mut *connection).await?;
+            rest = after;
+        }
     }
-    let Slot { tier, upstream, model, key, source, local, status_class } = *slot;
-    query = query.bind(tier).bind(upstream).bind(model).bind(key).bind(source).bind(local).bind(status_class);
-    bind_sums(query, sums).execute(connection).await.map(|_| ())
-}
-
-async fn upsert_tier(
-    connection: &mut SqliteConnection,
-    statement: &'static str,
-    (begin_ms, tier, local): (i64, i64, bool),
-    sums: &Sums,
-) -> Result<(), sqlx::Error> {
-    let query = sqlx::query::<sqlx::Sqlite>(AssertSqlSafe(statement)).bind(begin_ms).bind(tier).bind(local);
-    bind_sums(query, sums).execute(connection).await.map(|_| ())
+    Ok(())
 }

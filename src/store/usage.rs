@@ -19,6 +19,21 @@ pub struct Period {
     pub to: Option<Timestamp>,
 }
 
+impl Period {
+    /// The last so many hours or days until now, from `24h` or `7d`. At most ten years.
+    #[must_use]
+    pub fn last(text: &str, now: Timestamp) -> Option<Self> {
+        let (count, unit) = match text.split_at_checked(text.len().checked_sub(1)?)? {
+            (count, "h") => (count, HOUR_MS),
+            (count, "d") => (count, DAY_MS),
+            _ => return None,
+        };
+        let span = count.parse::<u16>().ok().map(|count| i64::from(count) * unit)?;
+        let longest = 3_653 * DAY_MS;
+        (span > 0 && span <= longest).then(|| Period { from: Some(Timestamp(now.0 - span)), to: Some(now) })
+    }
+}
+
 /// What figures can be grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GroupBy {

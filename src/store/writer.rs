@@ -6,7 +6,7 @@
 
 #![expect(clippy::vec_box, reason = "rows come boxed and are moved on as they are")]
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -29,9 +29,11 @@ use crate::protocol::Timestamp;
 /// Most messages of one transaction.
 const BATCH: usize = 4_096;
 /// How long a first row waits for company. A commit costs the same for one row as for hundreds.
-const LINGER: Duration = Duration::from_millis(20);
+const LINGER: Duration = Duration::from_millis(50);
 /// Wait before a batch that the disk refused is tried again.
 const RETRY: Duration = Duration::from_millis(250);
+/// How long a request is under way before the database knows of it. Until then only the journal does.
+const NOTED_AFTER: Duration = Duration::from_millis(300);
 /// How often the file is looked after when nothing comes in.
 const ROUND: Duration = Duration::from_secs(1);
 /// How long nothing is looked for once everything that was too old is gone.
@@ -98,10 +100,19 @@ pub(super) struct Task {
     pub(super) keep: Keep,
     pub(super) prune_at: Instant,
     pub(super) intake: Intake,
+    /// Requests that began a moment ago. Most end before they need to be noted.
+    pub(super) begun: BTreeMap<i64, Begun>,
     /// Whom to tell once everything before is written.
     pub(super) waiting: Vec<oneshot::Sender<()>>,
     /// Whom to tell at the end, once it has come.
     pub(super) last: Option<oneshot::Sender<()>>,
+}
+
+/// A request that has begun, and where the journal has it.
+pub(super) struct Begun {
+    row: Box<Row>,
+    number: u64,
+    since: Instant,
 }
 
 /// Rows, and the journal files in which they stand.
@@ -111,6 +122,8 @@ struct Batch {
     begun_in: Vec<u64>,
     finished: Vec<Box<Row>>,
     finished_in: Vec<[u64; 2]>,
+    /// Where the journal has the beginnings of finished ones.
+    over_in: Vec<u64>,
 }
 
 impl Batch {
@@ -123,13 +136,15 @@ impl Batch {
         if self.begun.is_empty() {
             let half = self.finished.len() / 2;
             let rest = Batch {
+                over_in: std::mem::take(&mut self.over_in),
                 finished: self.finished.split_off(half),
                 finished_in: self.finished_in.split_off(half),
                 ..Batch::default()
             };
             return [self, rest];
         }
-        let rest = Batch { finished: self.finished, finished_in: self.finished_in, ..Batch::default() };
+        let Batch { finished, finished_in, over_in, .. } = self;
+        let rest = Batch { finished, finished_in, over_in, ..Batch::default() };
         [Batch { begun: self.begun, begun_in: self.begun_in, ..Batch::default() }, rest]
     }
 }
@@ -138,7 +153,9 @@ impl Task {
     pub(super) async fn run(mut self) {
         let mut messages = Vec::with_capacity(BATCH);
         loop {
-            let round = ROUND.min(self.prune_at.saturating_duration_since(Instant::now()));
+            let due =
+                self.begun.values().next().map_or(ROUND, |begun| NOTED_AFTER.saturating_sub(begun.since.elapsed()));
+            let round = ROUND.min(due).min(self.prune_at.saturating_duration_since(Instant::now()));
             tokio::select! {
                 count = self.receiver.recv_many(&mut messages, BATCH) => {
                     if count == 0 {
@@ -186,11 +203,15 @@ impl Task {
     /// Writes a batch.
     async fn take(&mut self, messages: &mut Vec<Message>) {
         let mut batch = Batch::default();
-        let mut begun = Vec::new();
         for message in messages.drain(..) {
             match message {
-                Message::Begun(row, number) => begun.push((row, number)),
+                Message::Begun(row, number) => {
+                    self.begun.insert(row.id, Begun { row, number, since: Instant::now() });
+                }
                 Message::Finished(row, numbers) => {
+                    if let Some(begun) = self.begun.remove(&row.id) {
+                        batch.over_in.push(begun.number);
+                    }
                     batch.finished.push(row);
                     batch.finished_in.push(numbers);
                 }
@@ -198,17 +219,12 @@ impl Task {
                 Message::Close(done) => self.last = Some(done),
             }
         }
-        if !begun.is_empty() {
-            let ended: HashSet<i64> = batch.finished.iter().map(|row| row.id).collect();
-            for (row, number) in begun {
-                // What has ended in the meantime need not be noted as under way.
-                if ended.contains(&row.id) {
-                    self.journal.release(number, 1);
-                } else {
-                    batch.begun.push(row);
-                    batch.begun_in.push(number);
-                }
-            }
+        while let Some(first) = self.begun.first_entry()
+            && first.get().since.elapsed() >= NOTED_AFTER
+        {
+            let Begun { row, number, .. } = first.remove();
+            batch.begun.push(row);
+            batch.begun_in.push(number);
         }
         self.store(batch).await;
     }
@@ -297,7 +313,13 @@ impl Task {
     /// The journal need not keep these any more.
     fn release(&self, batch: &Batch) {
         let mut counts: HashMap<u64, u64> = HashMap::new();
-        for number in batch.begun_in.iter().chain(batch.finished_in.iter().flatten()).filter(|number| **number != 0) {
+        for number in batch
+            .begun_in
+            .iter()
+            .chain(&batch.over_in)
+            .chain(batch.finished_in.iter().flatten())
+            .filter(|number| **number != 0)
+        {
             *counts.entry(*number).or_default() += 1;
         }
         for (number, count) in counts {
