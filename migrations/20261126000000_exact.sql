@@ -443,6 +443,96 @@ create table rollup_tier_day (
     primary key (begin_ms, tier, local)
 ) strict, without rowid;
 
+-- The hours by one of the other columns alone: what is asked for most often.
+create table rollup_facet_hour (
+    facet integer not null, -- as in marks: 2 upstream, 3 model, 4 key, 5 source
+    begin_ms integer not null, -- UTC epoch of the hour's begin
+    value integer not null, -- the number of a name; 0 where there is none
+    requests integer not null,
+    errors integer not null,
+    input_tokens integer not null,
+    cached_input_tokens integer not null,
+    cache_write_tokens integer not null,
+    output_tokens integer not null,
+    reasoning_tokens integer not null,
+    cost_nanos integer not null,
+    frontier_cost_nanos integer not null,
+    saved_nanos integer not null, -- frontier_cost - cost, of the requests that have both
+    unpriced_requests integer not null,
+    unmeasured_requests integer not null, -- requests without tokens
+    estimated_requests integer not null, -- requests whose tokens were counted here
+    classifier_requests integer not null,
+    classifier_input_tokens integer not null,
+    classifier_output_tokens integer not null,
+    duration_us integer not null, -- the sum
+    -- requests by what they took: up to so many milliseconds, and more than the column before
+    duration_le_2 integer not null, duration_le_5 integer not null, duration_le_10 integer not null,
+    duration_le_20 integer not null, duration_le_50 integer not null, duration_le_100 integer not null,
+    duration_le_200 integer not null, duration_le_300 integer not null, duration_le_500 integer not null,
+    duration_le_700 integer not null, duration_le_1000 integer not null, duration_le_1500 integer not null,
+    duration_le_2000 integer not null, duration_le_3000 integer not null, duration_le_5000 integer not null,
+    duration_le_7000 integer not null, duration_le_10000 integer not null, duration_le_15000 integer not null,
+    duration_le_20000 integer not null, duration_le_30000 integer not null, duration_le_60000 integer not null,
+    duration_le_120000 integer not null, duration_le_300000 integer not null, duration_le_inf integer not null,
+    -- requests by their time to the first token: up to so many milliseconds, and more than the column before
+    first_token_le_2 integer not null, first_token_le_5 integer not null, first_token_le_10 integer not null,
+    first_token_le_20 integer not null, first_token_le_50 integer not null, first_token_le_100 integer not null,
+    first_token_le_200 integer not null, first_token_le_300 integer not null, first_token_le_500 integer not null,
+    first_token_le_700 integer not null, first_token_le_1000 integer not null, first_token_le_1500 integer not null,
+    first_token_le_2000 integer not null, first_token_le_3000 integer not null, first_token_le_5000 integer not null,
+    first_token_le_7000 integer not null, first_token_le_10000 integer not null,
+    first_token_le_15000 integer not null, first_token_le_20000 integer not null,
+    first_token_le_30000 integer not null, first_token_le_60000 integer not null,
+    first_token_le_120000 integer not null, first_token_le_300000 integer not null,
+    first_token_le_inf integer not null,
+    primary key (facet, begin_ms, value)
+) strict, without rowid;
+
+-- The days by one of the other columns alone.
+create table rollup_facet_day (
+    facet integer not null, -- as in marks: 2 upstream, 3 model, 4 key, 5 source
+    begin_ms integer not null, -- UTC epoch of the day's begin
+    value integer not null, -- the number of a name; 0 where there is none
+    requests integer not null,
+    errors integer not null,
+    input_tokens integer not null,
+    cached_input_tokens integer not null,
+    cache_write_tokens integer not null,
+    output_tokens integer not null,
+    reasoning_tokens integer not null,
+    cost_nanos integer not null,
+    frontier_cost_nanos integer not null,
+    saved_nanos integer not null, -- frontier_cost - cost, of the requests that have both
+    unpriced_requests integer not null,
+    unmeasured_requests integer not null, -- requests without tokens
+    estimated_requests integer not null, -- requests whose tokens were counted here
+    classifier_requests integer not null,
+    classifier_input_tokens integer not null,
+    classifier_output_tokens integer not null,
+    duration_us integer not null, -- the sum
+    -- requests by what they took: up to so many milliseconds, and more than the column before
+    duration_le_2 integer not null, duration_le_5 integer not null, duration_le_10 integer not null,
+    duration_le_20 integer not null, duration_le_50 integer not null, duration_le_100 integer not null,
+    duration_le_200 integer not null, duration_le_300 integer not null, duration_le_500 integer not null,
+    duration_le_700 integer not null, duration_le_1000 integer not null, duration_le_1500 integer not null,
+    duration_le_2000 integer not null, duration_le_3000 integer not null, duration_le_5000 integer not null,
+    duration_le_7000 integer not null, duration_le_10000 integer not null, duration_le_15000 integer not null,
+    duration_le_20000 integer not null, duration_le_30000 integer not null, duration_le_60000 integer not null,
+    duration_le_120000 integer not null, duration_le_300000 integer not null, duration_le_inf integer not null,
+    -- requests by their time to the first token: up to so many milliseconds, and more than the column before
+    first_token_le_2 integer not null, first_token_le_5 integer not null, first_token_le_10 integer not null,
+    first_token_le_20 integer not null, first_token_le_50 integer not null, first_token_le_100 integer not null,
+    first_token_le_200 integer not null, first_token_le_300 integer not null, first_token_le_500 integer not null,
+    first_token_le_700 integer not null, first_token_le_1000 integer not null, first_token_le_1500 integer not null,
+    first_token_le_2000 integer not null, first_token_le_3000 integer not null, first_token_le_5000 integer not null,
+    first_token_le_7000 integer not null, first_token_le_10000 integer not null,
+    first_token_le_15000 integer not null, first_token_le_20000 integer not null,
+    first_token_le_30000 integer not null, first_token_le_60000 integer not null,
+    first_token_le_120000 integer not null, first_token_le_300000 integer not null,
+    first_token_le_inf integer not null,
+    primary key (facet, begin_ms, value)
+) strict, without rowid;
+
 insert into rollup_minute select
     created_at_ms / 60000 * 60000, coalesce(tier, -1), coalesce(upstream_id, 0), coalesce(selected_model_id, 0),
     coalesce(key_id, 0), source_id, local, status / 100, count(*), sum(status >= 400 or error_type_id is not null),
@@ -588,3 +678,147 @@ insert into rollup_tier_day select begin_ms, tier, local,
     sum(first_token_le_10000), sum(first_token_le_15000), sum(first_token_le_20000), sum(first_token_le_30000),
     sum(first_token_le_60000), sum(first_token_le_120000), sum(first_token_le_300000), sum(first_token_le_inf)
 from rollup_day group by 1, 2, 3;
+
+insert into rollup_facet_hour select 2, begin_ms, upstream_id,
+    sum(requests), sum(errors), sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens),
+    sum(output_tokens), sum(reasoning_tokens), sum(cost_nanos), sum(frontier_cost_nanos), sum(saved_nanos),
+    sum(unpriced_requests), sum(unmeasured_requests), sum(estimated_requests), sum(classifier_requests),
+    sum(classifier_input_tokens), sum(classifier_output_tokens), sum(duration_us), sum(duration_le_2),
+    sum(duration_le_5), sum(duration_le_10), sum(duration_le_20), sum(duration_le_50), sum(duration_le_100),
+    sum(duration_le_200), sum(duration_le_300), sum(duration_le_500), sum(duration_le_700), sum(duration_le_1000),
+    sum(duration_le_1500), sum(duration_le_2000), sum(duration_le_3000), sum(duration_le_5000), sum(duration_le_7000),
+    sum(duration_le_10000), sum(duration_le_15000), sum(duration_le_20000), sum(duration_le_30000),
+    sum(duration_le_60000), sum(duration_le_120000), sum(duration_le_300000), sum(duration_le_inf),
+    sum(first_token_le_2), sum(first_token_le_5), sum(first_token_le_10), sum(first_token_le_20),
+    sum(first_token_le_50), sum(first_token_le_100), sum(first_token_le_200), sum(first_token_le_300),
+    sum(first_token_le_500), sum(first_token_le_700), sum(first_token_le_1000), sum(first_token_le_1500),
+    sum(first_token_le_2000), sum(first_token_le_3000), sum(first_token_le_5000), sum(first_token_le_7000),
+    sum(first_token_le_10000), sum(first_token_le_15000), sum(first_token_le_20000), sum(first_token_le_30000),
+    sum(first_token_le_60000), sum(first_token_le_120000), sum(first_token_le_300000), sum(first_token_le_inf)
+from rollup_hour group by 2, 3;
+
+insert into rollup_facet_hour select 3, begin_ms, model_id,
+    sum(requests), sum(errors), sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens),
+    sum(output_tokens), sum(reasoning_tokens), sum(cost_nanos), sum(frontier_cost_nanos), sum(saved_nanos),
+    sum(unpriced_requests), sum(unmeasured_requests), sum(estimated_requests), sum(classifier_requests),
+    sum(classifier_input_tokens), sum(classifier_output_tokens), sum(duration_us), sum(duration_le_2),
+    sum(duration_le_5), sum(duration_le_10), sum(duration_le_20), sum(duration_le_50), sum(duration_le_100),
+    sum(duration_le_200), sum(duration_le_300), sum(duration_le_500), sum(duration_le_700), sum(duration_le_1000),
+    sum(duration_le_1500), sum(duration_le_2000), sum(duration_le_3000), sum(duration_le_5000), sum(duration_le_7000),
+    sum(duration_le_10000), sum(duration_le_15000), sum(duration_le_20000), sum(duration_le_30000),
+    sum(duration_le_60000), sum(duration_le_120000), sum(duration_le_300000), sum(duration_le_inf),
+    sum(first_token_le_2), sum(first_token_le_5), sum(first_token_le_10), sum(first_token_le_20),
+    sum(first_token_le_50), sum(first_token_le_100), sum(first_token_le_200), sum(first_token_le_300),
+    sum(first_token_le_500), sum(first_token_le_700), sum(first_token_le_1000), sum(first_token_le_1500),
+    sum(first_token_le_2000), sum(first_token_le_3000), sum(first_token_le_5000), sum(first_token_le_7000),
+    sum(first_token_le_10000), sum(first_token_le_15000), sum(first_token_le_20000), sum(first_token_le_30000),
+    sum(first_token_le_60000), sum(first_token_le_120000), sum(first_token_le_300000), sum(first_token_le_inf)
+from rollup_hour group by 2, 3;
+
+insert into rollup_facet_hour select 4, begin_ms, key_id,
+    sum(requests), sum(errors), sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens),
+    sum(output_tokens), sum(reasoning_tokens), sum(cost_nanos), sum(frontier_cost_nanos), sum(saved_nanos),
+    sum(unpriced_requests), sum(unmeasured_requests), sum(estimated_requests), sum(classifier_requests),
+    sum(classifier_input_tokens), sum(classifier_output_tokens), sum(duration_us), sum(duration_le_2),
+    sum(duration_le_5), sum(duration_le_10), sum(duration_le_20), sum(duration_le_50), sum(duration_le_100),
+    sum(duration_le_200), sum(duration_le_300), sum(duration_le_500), sum(duration_le_700), sum(duration_le_1000),
+    sum(duration_le_1500), sum(duration_le_2000), sum(duration_le_3000), sum(duration_le_5000), sum(duration_le_7000),
+    sum(duration_le_10000), sum(duration_le_15000), sum(duration_le_20000), sum(duration_le_30000),
+    sum(duration_le_60000), sum(duration_le_120000), sum(duration_le_300000), sum(duration_le_inf),
+    sum(first_token_le_2), sum(first_token_le_5), sum(first_token_le_10), sum(first_token_le_20),
+    sum(first_token_le_50), sum(first_token_le_100), sum(first_token_le_200), sum(first_token_le_300),
+    sum(first_token_le_500), sum(first_token_le_700), sum(first_token_le_1000), sum(first_token_le_1500),
+    sum(first_token_le_2000), sum(first_token_le_3000), sum(first_token_le_5000), sum(first_token_le_7000),
+    sum(first_token_le_10000), sum(first_token_le_15000), sum(first_token_le_20000), sum(first_token_le_30000),
+    sum(first_token_le_60000), sum(first_token_le_120000), sum(first_token_le_300000), sum(first_token_le_inf)
+from rollup_hour group by 2, 3;
+
+insert into rollup_facet_hour select 5, begin_ms, source_id,
+    sum(requests), sum(errors), sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens),
+    sum(output_tokens), sum(reasoning_tokens), sum(cost_nanos), sum(frontier_cost_nanos), sum(saved_nanos),
+    sum(unpriced_requests), sum(unmeasured_requests), sum(estimated_requests), sum(classifier_requests),
+    sum(classifier_input_tokens), sum(classifier_output_tokens), sum(duration_us), sum(duration_le_2),
+    sum(duration_le_5), sum(duration_le_10), sum(duration_le_20), sum(duration_le_50), sum(duration_le_100),
+    sum(duration_le_200), sum(duration_le_300), sum(duration_le_500), sum(duration_le_700), sum(duration_le_1000),
+    sum(duration_le_1500), sum(duration_le_2000), sum(duration_le_3000), sum(duration_le_5000), sum(duration_le_7000),
+    sum(duration_le_10000), sum(duration_le_15000), sum(duration_le_20000), sum(duration_le_30000),
+    sum(duration_le_60000), sum(duration_le_120000), sum(duration_le_300000), sum(duration_le_inf),
+    sum(first_token_le_2), sum(first_token_le_5), sum(first_token_le_10), sum(first_token_le_20),
+    sum(first_token_le_50), sum(first_token_le_100), sum(first_token_le_200), sum(first_token_le_300),
+    sum(first_token_le_500), sum(first_token_le_700), sum(first_token_le_1000), sum(first_token_le_1500),
+    sum(first_token_le_2000), sum(first_token_le_3000), sum(first_token_le_5000), sum(first_token_le_7000),
+    sum(first_token_le_10000), sum(first_token_le_15000), sum(first_token_le_20000), sum(first_token_le_30000),
+    sum(first_token_le_60000), sum(first_token_le_120000), sum(first_token_le_300000), sum(first_token_le_inf)
+from rollup_hour group by 2, 3;
+
+insert into rollup_facet_day select 2, begin_ms, upstream_id,
+    sum(requests), sum(errors), sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens),
+    sum(output_tokens), sum(reasoning_tokens), sum(cost_nanos), sum(frontier_cost_nanos), sum(saved_nanos),
+    sum(unpriced_requests), sum(unmeasured_requests), sum(estimated_requests), sum(classifier_requests),
+    sum(classifier_input_tokens), sum(classifier_output_tokens), sum(duration_us), sum(duration_le_2),
+    sum(duration_le_5), sum(duration_le_10), sum(duration_le_20), sum(duration_le_50), sum(duration_le_100),
+    sum(duration_le_200), sum(duration_le_300), sum(duration_le_500), sum(duration_le_700), sum(duration_le_1000),
+    sum(duration_le_1500), sum(duration_le_2000), sum(duration_le_3000), sum(duration_le_5000), sum(duration_le_7000),
+    sum(duration_le_10000), sum(duration_le_15000), sum(duration_le_20000), sum(duration_le_30000),
+    sum(duration_le_60000), sum(duration_le_120000), sum(duration_le_300000), sum(duration_le_inf),
+    sum(first_token_le_2), sum(first_token_le_5), sum(first_token_le_10), sum(first_token_le_20),
+    sum(first_token_le_50), sum(first_token_le_100), sum(first_token_le_200), sum(first_token_le_300),
+    sum(first_token_le_500), sum(first_token_le_700), sum(first_token_le_1000), sum(first_token_le_1500),
+    sum(first_token_le_2000), sum(first_token_le_3000), sum(first_token_le_5000), sum(first_token_le_7000),
+    sum(first_token_le_10000), sum(first_token_le_15000), sum(first_token_le_20000), sum(first_token_le_30000),
+    sum(first_token_le_60000), sum(first_token_le_120000), sum(first_token_le_300000), sum(first_token_le_inf)
+from rollup_day group by 2, 3;
+
+insert into rollup_facet_day select 3, begin_ms, model_id,
+    sum(requests), sum(errors), sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens),
+    sum(output_tokens), sum(reasoning_tokens), sum(cost_nanos), sum(frontier_cost_nanos), sum(saved_nanos),
+    sum(unpriced_requests), sum(unmeasured_requests), sum(estimated_requests), sum(classifier_requests),
+    sum(classifier_input_tokens), sum(classifier_output_tokens), sum(duration_us), sum(duration_le_2),
+    sum(duration_le_5), sum(duration_le_10), sum(duration_le_20), sum(duration_le_50), sum(duration_le_100),
+    sum(duration_le_200), sum(duration_le_300), sum(duration_le_500), sum(duration_le_700), sum(duration_le_1000),
+    sum(duration_le_1500), sum(duration_le_2000), sum(duration_le_3000), sum(duration_le_5000), sum(duration_le_7000),
+    sum(duration_le_10000), sum(duration_le_15000), sum(duration_le_20000), sum(duration_le_30000),
+    sum(duration_le_60000), sum(duration_le_120000), sum(duration_le_300000), sum(duration_le_inf),
+    sum(first_token_le_2), sum(first_token_le_5), sum(first_token_le_10), sum(first_token_le_20),
+    sum(first_token_le_50), sum(first_token_le_100), sum(first_token_le_200), sum(first_token_le_300),
+    sum(first_token_le_500), sum(first_token_le_700), sum(first_token_le_1000), sum(first_token_le_1500),
+    sum(first_token_le_2000), sum(first_token_le_3000), sum(first_token_le_5000), sum(first_token_le_7000),
+    sum(first_token_le_10000), sum(first_token_le_15000), sum(first_token_le_20000), sum(first_token_le_30000),
+    sum(first_token_le_60000), sum(first_token_le_120000), sum(first_token_le_300000), sum(first_token_le_inf)
+from rollup_day group by 2, 3;
+
+insert into rollup_facet_day select 4, begin_ms, key_id,
+    sum(requests), sum(errors), sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens),
+    sum(output_tokens), sum(reasoning_tokens), sum(cost_nanos), sum(frontier_cost_nanos), sum(saved_nanos),
+    sum(unpriced_requests), sum(unmeasured_requests), sum(estimated_requests), sum(classifier_requests),
+    sum(classifier_input_tokens), sum(classifier_output_tokens), sum(duration_us), sum(duration_le_2),
+    sum(duration_le_5), sum(duration_le_10), sum(duration_le_20), sum(duration_le_50), sum(duration_le_100),
+    sum(duration_le_200), sum(duration_le_300), sum(duration_le_500), sum(duration_le_700), sum(duration_le_1000),
+    sum(duration_le_1500), sum(duration_le_2000), sum(duration_le_3000), sum(duration_le_5000), sum(duration_le_7000),
+    sum(duration_le_10000), sum(duration_le_15000), sum(duration_le_20000), sum(duration_le_30000),
+    sum(duration_le_60000), sum(duration_le_120000), sum(duration_le_300000), sum(duration_le_inf),
+    sum(first_token_le_2), sum(first_token_le_5), sum(first_token_le_10), sum(first_token_le_20),
+    sum(first_token_le_50), sum(first_token_le_100), sum(first_token_le_200), sum(first_token_le_300),
+    sum(first_token_le_500), sum(first_token_le_700), sum(first_token_le_1000), sum(first_token_le_1500),
+    sum(first_token_le_2000), sum(first_token_le_3000), sum(first_token_le_5000), sum(first_token_le_7000),
+    sum(first_token_le_10000), sum(first_token_le_15000), sum(first_token_le_20000), sum(first_token_le_30000),
+    sum(first_token_le_60000), sum(first_token_le_120000), sum(first_token_le_300000), sum(first_token_le_inf)
+from rollup_day group by 2, 3;
+
+insert into rollup_facet_day select 5, begin_ms, source_id,
+    sum(requests), sum(errors), sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens),
+    sum(output_tokens), sum(reasoning_tokens), sum(cost_nanos), sum(frontier_cost_nanos), sum(saved_nanos),
+    sum(unpriced_requests), sum(unmeasured_requests), sum(estimated_requests), sum(classifier_requests),
+    sum(classifier_input_tokens), sum(classifier_output_tokens), sum(duration_us), sum(duration_le_2),
+    sum(duration_le_5), sum(duration_le_10), sum(duration_le_20), sum(duration_le_50), sum(duration_le_100),
+    sum(duration_le_200), sum(duration_le_300), sum(duration_le_500), sum(duration_le_700), sum(duration_le_1000),
+    sum(duration_le_1500), sum(duration_le_2000), sum(duration_le_3000), sum(duration_le_5000), sum(duration_le_7000),
+    sum(duration_le_10000), sum(duration_le_15000), sum(duration_le_20000), sum(duration_le_30000),
+    sum(duration_le_60000), sum(duration_le_120000), sum(duration_le_300000), sum(duration_le_inf),
+    sum(first_token_le_2), sum(first_token_le_5), sum(first_token_le_10), sum(first_token_le_20),
+    sum(first_token_le_50), sum(first_token_le_100), sum(first_token_le_200), sum(first_token_le_300),
+    sum(first_token_le_500), sum(first_token_le_700), sum(first_token_le_1000), sum(first_token_le_1500),
+    sum(first_token_le_2000), sum(first_token_le_3000), sum(first_token_le_5000), sum(first_token_le_7000),
+    sum(first_token_le_10000), sum(first_token_le_15000), sum(first_token_le_20000), sum(first_token_le_30000),
+    sum(first_token_le_60000), sum(first_token_le_120000), sum(first_token_le_300000), sum(first_token_le_inf)
+from rollup_day group by 2, 3;

@@ -200,6 +200,15 @@ enum UsageReport {
 }
 
 impl UsageReport {
+    /// Says when a period without an end was looked at.
+    fn end(&mut self, now: Timestamp) {
+        let to = Some(now.to_string());
+        match self {
+            UsageReport::Tiers(report) => report.to = to,
+            UsageReport::Groups(report) => report.to = to,
+        }
+    }
+
     async fn make(store: &Store, range: Period, by: &[GroupBy]) -> Result<Self, StoreError> {
         let shown = |time: Option<Timestamp>| time.map(|time| time.to_string());
         if !by.is_empty() {
@@ -272,7 +281,12 @@ impl UsageApi {
     ) -> Result<Json<UsageReport>, ApiError> {
         let range = read_period(from.0.as_deref(), to.0.as_deref(), period.0.as_deref())?;
         let by = read_groups(group_by.0.as_deref())?;
-        Ok(Json(UsageReport::make(&self.0.store, range, &by).await?))
+        let now = Timestamp::now();
+        let mut report = UsageReport::make(&self.0.store, range, &by).await?;
+        if period.0.is_some() && range.from.is_some() {
+            report.end(now);
+        }
+        Ok(Json(report))
     }
 
     /// Rows or groups as CSV

@@ -56,7 +56,7 @@ impl Usage {
         let to = self.until.as_deref().map(|text| time("until", text)).transpose()?;
         let Some(since) = self.since.as_deref() else { return Ok(Period { from: None, to }) };
         match Period::last(since, Timestamp::now()) {
-            Some(last) => Ok(Period { to: to.or(last.to), ..last }),
+            Some(last) => Ok(Period { to, ..last }),
             None => {
                 let from = since.parse::<Timestamp>().map_err(|_| {
                     let example = "24h, 7d, 2026-11-26 or 2026-11-26T08:00:00Z";

@@ -17,12 +17,23 @@ use super::ledger::Ledger;
 use super::row::Row;
 use crate::config::Durability;
 
-/// Rows that may wait for the thread, and again for the database.
-pub(super) const QUEUE_ROWS: usize = 65_536;
-/// Bytes of rows in memory from which on they are left to the journal alone.
-const SPILL_BYTES: u64 = 64 * 1024 * 1024;
-/// Bytes of rows in memory from which on new ones are lost. The thread stands still, or there is no journal either.
-const DROP_BYTES: u64 = 96 * 1024 * 1024;
+/// What memory may hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Rows that may wait for the database, and again for the thread.
+    pub(super) rows: usize,
+    /// Bytes of rows from which on they are left to the journal alone.
+    pub(super) spill_bytes: u64,
+    /// Bytes of rows from which on new ones are lost. The thread stands still, or there is no journal either.
+    pub(super) drop_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { rows: 65_536, spill_bytes: 64 * 1024 * 1024, drop_bytes: 96 * 1024 * 1024 }
+    }
+}
+
 /// How old a request is before its decision is journaled: most that are answered at once never need to be. Nobody waits
 /// for it.
 const YOUNG: Duration = Duration::from_millis(10);
@@ -107,6 +118,7 @@ pub(super) struct Intake {
     ledger: Ledger,
     slow: Arc<AtomicBool>,
     durability: Durability,
+    limits: Limits,
 }
 
 impl std::fmt::Debug for Intake {
@@ -127,13 +139,19 @@ pub(super) struct Outlet {
 
 impl Intake {
     /// Starts the thread.
-    pub(super) fn start(ledger: Ledger, durability: Durability, outlet: Outlet) -> std::io::Result<Self> {
+    pub(super) fn start(
+        ledger: Ledger,
+        durability: Durability,
+        limits: Limits,
+        outlet: Outlet,
+    ) -> std::io::Result<Self> {
         let queue = Queue { events: Vec::with_capacity(CROWD), urgent: false, sleep: Sleep::Awake };
         let intake = Intake {
             queue: Arc::new((Mutex::new(queue), Condvar::new())),
             ledger,
             slow: Arc::new(AtomicBool::new(false)),
             durability,
+            limits,
         };
         let thread = Thread {
             intake: intake.clone(),
@@ -215,7 +233,7 @@ impl Intake {
         let dropped = self.ledger.note(|state| {
             state.in_flight = state.in_flight.saturating_sub(1);
             state.served += 1;
-            if state.queued_bytes + size > DROP_BYTES || state.queued >= 2 * QUEUE_ROWS as u64 {
+            if state.queued_bytes + size > self.limits.drop_bytes || state.queued >= 2 * self.limits.rows as u64 {
                 state.dropped += 1;
                 return state.dropped;
             }
@@ -236,7 +254,7 @@ impl Intake {
     fn push(&self, event: Event) {
         let mut queue = self.lock();
         let patient = matches!(event, Event::Begun(_));
-        if patient && queue.events.len() >= QUEUE_ROWS {
+        if patient && queue.events.len() >= self.limits.rows {
             return;
         }
         let impatient = matches!(event, Event::Flush(_) | Event::Rotate(_) | Event::Close(_));
@@ -403,7 +421,7 @@ impl Thread {
     }
 
     fn pass_on(&mut self, message: Message) {
-        let spill = self.intake.ledger.note(|state| state.queued_bytes) > SPILL_BYTES;
+        let spill = self.intake.ledger.note(|state| state.queued_bytes) > self.intake.limits.spill_bytes;
         let refused = if spill && matches!(message, Message::Finished(..) | Message::Begun(..)) {
             message
         } else {

@@ -50,7 +50,7 @@ pub use usage::{ClassifierTotals, Figures, Group, GroupBy, Period, Point, Totals
 
 use crate::config;
 use insert::Known;
-use intake::{Intake, Outlet};
+use intake::{Intake, Limits, Outlet};
 use journal::Journal;
 use ledger::Ledger;
 use readers::Readers;
@@ -104,6 +104,10 @@ impl Store {
     /// # Errors
     /// The file cannot be opened, is no history, is in use, or was written by a newer version.
     pub async fn open(path: &Path, config: &config::Store) -> Result<Self, OpenError> {
+        Self::open_within(path, config, Limits::default()).await
+    }
+
+    async fn open_within(path: &Path, config: &config::Store, limits: Limits) -> Result<Self, OpenError> {
         let ledger = Ledger::new();
         open::folder(path)?;
         if !config.enabled {
@@ -137,11 +141,11 @@ impl Store {
             state.stored = stored;
         });
         let readers = Arc::new(RwLock::new(Readers::new(open::readers(path))));
-        let (sender, receiver) = mpsc::channel(intake::QUEUE_ROWS);
+        let (sender, receiver) = mpsc::channel(limits.rows);
         let (hurry, gaps, closing) =
             (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let outlet = Outlet { journal: journal.clone(), writer: sender, hurry: hurry.clone(), gaps: gaps.clone() };
-        let intake = Intake::start(ledger.clone(), config.durability, outlet).map_err(beside)?;
+        let intake = Intake::start(ledger.clone(), config.durability, limits, outlet).map_err(beside)?;
         let task = Task {
             path: path.to_owned(),
             connection: Some(connection),
@@ -251,4 +255,193 @@ async fn newest_id(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error
     )
     .fetch_one(connection)
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection, SqliteConnection};
+
+    use super::*;
+    use crate::config::Durability;
+    use crate::protocol::Timestamp;
+
+    const FEW: Limits = Limits { rows: 1_000, spill_bytes: 20_000, drop_bytes: 10_000_000 };
+
+    fn config(durability: Durability) -> config::Store {
+        config::Store { url: None, enabled: true, durability, keep_days: 0, keep_minute_rollups_days: 3 }
+    }
+
+    fn row(store: &Store, number: usize) -> Box<Row> {
+        let mut row = journal::tests::row(store.next_id());
+        row.request_id = format!("request-{number}");
+        row.created_at_ms = Timestamp::now().0;
+        Box::new(row)
+    }
+
+    async fn outside(path: &Path) -> SqliteConnection {
+        SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap()
+    }
+
+    async fn count(connection: &mut SqliteConnection, statement: &'static str) -> i64 {
+        sqlx::query_scalar(statement).fetch_one(connection).await.unwrap()
+    }
+
+    /// The state once it is as wanted.
+    async fn until(store: &Store, wanted: impl Fn(&WriterState) -> bool) -> WriterState {
+        let mut state = store.state();
+        let found = tokio::time::timeout(Duration::from_secs(20), state.wait_for(|state| wanted(state))).await;
+        found.map(|state| state.unwrap().clone()).unwrap_or_else(|_| panic!("{:?}", store.state().borrow()))
+    }
+
+    fn balanced(state: &WriterState) -> bool {
+        state.served == state.stored + state.queued + state.spilled + state.dropped
+    }
+
+    async fn hand_over(store: &Store, count: usize) {
+        for number in 0..count {
+            let row = row(store, number);
+            store.begun(&row);
+            if let Some(receipt) = store.finished(row) {
+                receipt.kept().await;
+            }
+            assert!(balanced(&store.state().borrow()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_locked_database_spills_into_the_journal_and_gets_every_row_once_it_is_free() {
+        for durability in [Durability::Strict, Durability::Relaxed, Durability::PowerLoss] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("h.db");
+            let store = Store::open_within(&path, &config(durability), FEW).await.unwrap();
+            let mut lock = outside(&path).await;
+            sqlx::query("begin immediate").execute(&mut lock).await.unwrap();
+            hand_over(&store, 500).await;
+            let state = until(&store, |state| state.spilled > 300).await;
+            assert_eq!((state.served, state.stored, state.dropped), (500, 0, 0), "{state:?}");
+            sqlx::query("rollback").execute(&mut lock).await.unwrap();
+            let state = until(&store, |state| state.stored == 500).await;
+            assert_eq!((state.queued, state.spilled, state.dropped), (0, 0, 0), "{state:?}");
+            assert!(balanced(&state));
+            store.close().await;
+            let unique = count(&mut lock, "select count(distinct request_id) from requests").await;
+            let sums = count(&mut lock, "select sum(requests) from rollup_total").await;
+            assert_eq!((unique, sums), (500, 500), "{durability:?}");
+            assert!(journal::found(&path).unwrap().is_empty(), "the journal is gone");
+        }
+    }
+
+    #[tokio::test]
+    async fn rows_that_a_locked_database_refused_to_the_end_come_with_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("h.db");
+        let store = Store::open_within(&path, &config(Durability::Relaxed), FEW).await.unwrap();
+        let mut lock = outside(&path).await;
+        sqlx::query("begin immediate").execute(&mut lock).await.unwrap();
+        hand_over(&store, 200).await;
+        store.close().await;
+        assert!(balanced(&store.state().borrow()), "{:?}", store.state().borrow());
+        assert_eq!(store.state().borrow().dropped, 0);
+        drop(store);
+        sqlx::query("rollback").execute(&mut lock).await.unwrap();
+        let store = Store::open_within(&path, &config(Durability::Relaxed), FEW).await.unwrap();
+        assert_eq!(store.state().borrow().stored, 200);
+        assert_eq!(count(&mut lock, "select count(*) from requests").await, 200);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn what_neither_memory_nor_journal_can_take_is_counted_as_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("h.db");
+        let store = Store::open_within(&path, &config(Durability::Relaxed), FEW).await.unwrap();
+        let mut lock = outside(&path).await;
+        sqlx::query("begin immediate").execute(&mut lock).await.unwrap();
+        // No file can be made where a folder of its name is.
+        for number in 1..50 {
+            std::fs::create_dir(format!("{}.pending-{number}", path.display())).unwrap();
+        }
+        hand_over(&store, 500).await;
+        let state = until(&store, |state| state.dropped > 0 && state.queued < 300).await;
+        assert!(balanced(&state) && state.journal_failed.is_some(), "{state:?}");
+        sqlx::query("rollback").execute(&mut lock).await.unwrap();
+        let state = until(&store, |state| state.queued == 0).await;
+        assert_eq!((state.stored + state.dropped, state.spilled), (500, 0), "{state:?}");
+        assert_eq!(count(&mut lock, "select count(*) from requests").await, i64::try_from(state.stored).unwrap());
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_row_that_the_database_refuses_for_good_does_not_take_its_neighbours_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("h.db");
+        let store = Store::open(&path, &config(Durability::Strict)).await.unwrap();
+        for number in 0..20 {
+            let mut row = row(&store, number);
+            if number == 7 {
+                // Money beyond all bounds: the sums of an hour are no integer any more.
+                row.cost = Some(crate::catalog::NanoUsd(i64::MAX));
+            }
+            if number == 8 {
+                row.cost = Some(crate::catalog::NanoUsd(1));
+            }
+            drop(store.finished(row));
+            if number == 7 {
+                store.flush().await;
+            }
+        }
+        store.flush().await;
+        let state = store.state().borrow().clone();
+        assert_eq!((state.stored, state.dropped, state.queued), (19, 1, 0), "{state:?}");
+        assert!(balanced(&state) && state.stalled.is_none());
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_second_process_may_not_write_the_same_history() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("h.db");
+        let store = Store::open(&path, &config(Durability::Strict)).await.unwrap();
+        let second = Store::open(&path, &config(Durability::Strict)).await;
+        assert!(matches!(second, Err(OpenError::InUse { .. })), "{second:?}");
+        store.close().await;
+        drop(store);
+        Store::open(&path, &config(Durability::Strict)).await.unwrap().close().await;
+    }
+
+    #[tokio::test]
+    async fn a_journal_is_brought_in_once_however_often_and_whatever_it_repeats() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("h.db");
+        let mut records = Vec::new();
+        let named = |id, name: &str| Row { request_id: name.to_owned(), ..journal::tests::row(id) };
+        journal::encode(journal::Kind::Begun, &Row { status: None, ..named(1, "cut off") }, &mut records);
+        journal::encode(journal::Kind::Begun, &Row { status: None, ..named(2, "counted") }, &mut records);
+        journal::encode(journal::Kind::Finished, &named(3, "whole"), &mut records);
+        journal::encode(journal::Kind::Answered, &named(2, "counted"), &mut records);
+        journal::encode(journal::Kind::Finished, &named(3, "whole"), &mut records);
+        for round in 0..2 {
+            std::fs::write(format!("{}.pending-4", path.display()), &records).unwrap();
+            let store = Store::open(&path, &config(Durability::Strict)).await.unwrap();
+            assert_eq!(store.state().borrow().stored, if round == 0 { 3 } else { 0 }, "round {round}");
+            assert!(store.next_id() > 3, "numbers go on");
+            let told = |row: &HistoryRow| (row.request_id.clone(), row.status, row.error_type.clone());
+            let rows: Vec<_> = store.newest(10).await.unwrap().iter().map(told).collect();
+            let expected = [
+                ("whole".to_owned(), Some(200), None),
+                ("counted".to_owned(), Some(200), None),
+                ("cut off".to_owned(), None, Some("interrupted".to_owned())),
+            ];
+            assert_eq!(rows, expected);
+            store.close().await;
+        }
+        // The journal of another file: its numbers are taken here by other requests.
+        let mut records = Vec::new();
+        journal::encode(journal::Kind::Finished, &named(3, "a stranger"), &mut records);
+        std::fs::write(format!("{}.pending-9", path.display()), &records).unwrap();
+        let store = Store::open(&path, &config(Durability::Strict)).await.unwrap();
+        let names: Vec<String> = store.newest(10).await.unwrap().into_iter().map(|row| row.request_id).collect();
+        assert_eq!(names, ["a stranger", "whole", "counted", "cut off"]);
+        store.close().await;
+    }
 }

@@ -226,8 +226,9 @@ async fn zoned(
     let mut query = QueryBuilder::new("select ");
     query.push(COLUMNS).push(" from json_each(").push_bind(serde_json::to_string(&found).unwrap_or_default());
     query.push(") z cross join requests r on r.id >= z.value << 8 and r.id < (z.value + 1) << 8");
-    query.push(" left join sessions s on s.id = r.session_id where r.id >= ").push_bind(conditions.first);
-    query.push(" and r.id < ").push_bind(conditions.after);
+    query.push(" left join sessions s on s.id = r.session_id where +r.id >= ").push_bind(conditions.first);
+    // The plus keeps these bounds from being taken for the way into the table: the zones are.
+    query.push(" and +r.id < ").push_bind(conditions.after);
     conditions.push(&mut query);
     query.push(" order by r.id desc limit ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
     let rows = query.build().fetch_all(&mut *connection).await?;

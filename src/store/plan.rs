@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::histogram::BOUNDS_MS;
+use super::marks::Facet;
 use super::rollup::{DAY_MS, HOUR_MS, MINUTE_MS, SUMS, floor, histogram_columns};
 use super::usage::Period;
 use crate::protocol::Timestamp;
@@ -34,8 +35,18 @@ pub(super) struct Plan {
     pieces: Vec<(Table, i64, i64)>,
     /// The unit of time that is grouped by.
     unit: Option<i64>,
-    /// Whether the tables by tier alone tell enough.
-    by_tier_alone: bool,
+    grain: Grain,
+}
+
+/// Which tables of hours and days tell enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grain {
+    /// By tier and whether it is local.
+    Tier,
+    /// By one other column alone.
+    Facet(Facet),
+    /// By all columns together.
+    Full,
 }
 
 /// What a file can still tell.
@@ -52,7 +63,7 @@ impl Plan {
         connection: &mut SqliteConnection,
         period: Period,
         unit: Option<i64>,
-        by_tier_alone: bool,
+        grain: Grain,
     ) -> Result<Plan, sqlx::Error> {
         let (minutes_from, rows_from): (Option<i64>, Option<i64>) = sqlx::query_as(
             "select (select min(begin_ms) from rollup_minute), (select value from meta where key = 'pruned_before_ms')",
@@ -60,11 +71,11 @@ impl Plan {
         .fetch_one(connection)
         .await?;
         let kept = Kept { minutes_from: minutes_from.unwrap_or(i64::MAX), rows_from: rows_from.unwrap_or(i64::MIN) };
-        Ok(Plan::of(period, unit, by_tier_alone, kept))
+        Ok(Plan::of(period, unit, grain, kept))
     }
 
-    fn of(period: Period, unit: Option<i64>, by_tier_alone: bool, kept: Kept) -> Plan {
-        let mut plan = Plan { period, pieces: Vec::new(), unit, by_tier_alone };
+    fn of(period: Period, unit: Option<i64>, grain: Grain, kept: Kept) -> Plan {
+        let mut plan = Plan { period, pieces: Vec::new(), unit, grain };
         if period == Period::default() && unit.is_none() {
             plan.pieces.push((Table::Total, i64::MIN, i64::MAX));
             return plan;
@@ -117,12 +128,19 @@ impl Plan {
         for (index, (table, from, to)) in self.pieces.iter().enumerate() {
             query.push(if index == 0 { "select " } else { " union all select " });
             let is_row = *table == Table::Rows;
+            let facet = match self.grain {
+                Grain::Facet(facet) if matches!(table, Table::Days | Table::Hours) => Some(facet),
+                _ => None,
+            };
             for column in columns {
                 match *column {
                     "unit_ms" => {
                         let unit = self.unit.unwrap_or(DAY_MS).to_string();
                         let time = if is_row { "created_at_ms" } else { "begin_ms" };
                         query.push(time).push(" / ").push(&unit).push(" * ").push(&unit).push(" as unit_ms, ");
+                    }
+                    column if facet.is_some_and(|facet| facet_column(facet) == column) => {
+                        query.push("value as ").push(column).push(", ");
                     }
                     column if is_row => drop(query.push(row_expression(column)).push(" as ").push(column).push(", ")),
                     column => drop(query.push(column).push(", ")),
@@ -138,16 +156,21 @@ impl Plan {
             for (index, column) in sum_columns().enumerate() {
                 query.push(if index == 0 { "" } else { ", " }).push(column);
             }
-            query.push(" from ").push(match (table, self.by_tier_alone) {
+            query.push(" from ").push(match (table, self.grain) {
                 (Table::Total, _) => "rollup_total",
-                (Table::Days, true) => "rollup_tier_day",
-                (Table::Days, false) => "rollup_day",
-                (Table::Hours, true) => "rollup_tier_hour",
-                (Table::Hours, false) => "rollup_hour",
+                (Table::Days, Grain::Tier) => "rollup_tier_day",
+                (Table::Days, Grain::Facet(_)) => "rollup_facet_day",
+                (Table::Days, Grain::Full) => "rollup_day",
+                (Table::Hours, Grain::Tier) => "rollup_tier_hour",
+                (Table::Hours, Grain::Facet(_)) => "rollup_facet_hour",
+                (Table::Hours, Grain::Full) => "rollup_hour",
                 (Table::Minutes | Table::Rows, _) => "rollup_minute",
             });
             if *table != Table::Total {
                 query.push(" where begin_ms >= ").push_bind(*from).push(" and begin_ms < ").push_bind(*to);
+            }
+            if let Some(facet) = facet {
+                query.push(" and facet = ").push_bind(facet as u8);
             }
         }
         if self.pieces.is_empty() {
@@ -164,6 +187,17 @@ fn ceiling(ms: i64, unit: i64) -> i64 {
     }
     let begin = floor(ms, unit);
     if begin == ms { ms } else { begin.saturating_add(unit) }
+}
+
+/// The column of the full tables that a facet stands for.
+pub(super) fn facet_column(facet: Facet) -> &'static str {
+    match facet {
+        Facet::Upstream => "upstream_id",
+        Facet::Model => "model_id",
+        Facet::Key => "key_id",
+        Facet::Source => "source_id",
+        _ => "",
+    }
 }
 
 fn row_expression(column: &str) -> &str {
@@ -207,7 +241,7 @@ mod tests {
 
     fn pieces(from: i64, to: i64, unit: Option<i64>, kept: Kept) -> (Period, Vec<(Table, i64, i64)>) {
         let period = Period { from: Some(Timestamp(from)), to: Some(Timestamp(to)) };
-        let mut plan = Plan::of(period, unit, false, kept);
+        let mut plan = Plan::of(period, unit, Grain::Full, kept);
         plan.pieces.sort_by_key(|(_, from, _)| *from);
         (plan.period, plan.pieces)
     }

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::histogram::{self, Histogram};
+use super::marks::Facet;
 use super::row::Row;
 use crate::protocol::UsageSource;
 
@@ -142,22 +143,44 @@ impl Batch {
         for ([hour, tier, local], sums) in &tier_hours {
             tier_days.entry([floor(*hour, DAY_MS), *tier, *local]).or_default().merge(sums);
         }
+        let facets = |groups: &HashMap<(i64, Slot), Sums>| {
+            let mut facets: HashMap<[i64; 3], Sums> = HashMap::new();
+            for ((begin, slot), sums) in groups {
+                for (facet, value) in slot.facets() {
+                    facets.entry([facet as i64, *begin, value]).or_default().merge(sums);
+                }
+            }
+            facets
+        };
+        let (facet_hours, facet_days) = (facets(&hours), facets(&days));
         let timed = |groups: HashMap<(i64, Slot), Sums>| {
             groups.into_iter().map(|((begin, slot), sums)| (slot.keys(Some(begin)), sums)).collect()
         };
-        let by_tier =
+        let keyed =
             |groups: HashMap<[i64; 3], Sums>| groups.into_iter().map(|(keys, sums)| (keys.to_vec(), sums)).collect();
         let totals = totals.into_iter().map(|(slot, sums)| (slot.keys(None), sums)).collect();
         upsert(connection, &STATEMENTS.minute, minutes).await?;
         upsert(connection, &STATEMENTS.hour, timed(hours)).await?;
         upsert(connection, &STATEMENTS.day, timed(days)).await?;
         upsert(connection, &STATEMENTS.total, totals).await?;
-        upsert(connection, &STATEMENTS.tier_hour, by_tier(tier_hours)).await?;
-        upsert(connection, &STATEMENTS.tier_day, by_tier(tier_days)).await
+        upsert(connection, &STATEMENTS.tier_hour, keyed(tier_hours)).await?;
+        upsert(connection, &STATEMENTS.tier_day, keyed(tier_days)).await?;
+        upsert(connection, &STATEMENTS.facet_hour, keyed(facet_hours)).await?;
+        upsert(connection, &STATEMENTS.facet_day, keyed(facet_days)).await
     }
 }
 
 impl Slot {
+    /// The columns by which sums are also kept alone.
+    fn facets(&self) -> [(Facet, i64); 4] {
+        [
+            (Facet::Upstream, self.upstream),
+            (Facet::Model, self.model),
+            (Facet::Key, self.key),
+            (Facet::Source, self.source),
+        ]
+    }
+
     /// The keys of a group in the order of the tables.
     fn keys(&self, begin_ms: Option<i64>) -> Vec<i64> {
         let Slot { tier, upstream, model, key, source, local, status_class } = *self;
@@ -184,6 +207,8 @@ struct Statements {
     total: Upserts,
     tier_hour: Upserts,
     tier_day: Upserts,
+    facet_hour: Upserts,
+    facet_day: Upserts,
 }
 
 static STATEMENTS: LazyLock<Statements> = LazyLock::new(|| Statements {
@@ -193,6 +218,8 @@ static STATEMENTS: LazyLock<Statements> = LazyLock::new(|| Statements {
     total: statements("rollup_total", 7),
     tier_hour: statements("rollup_tier_hour", 3),
     tier_day: statements("rollup_tier_day", 3),
+    facet_hour: statements("rollup_facet_hour", 3),
+    facet_day: statements("rollup_facet_day", 3),
 });
 
 /// Inserts that add to the row that is there, for a table with so many columns of keys.

@@ -1,11 +1,15 @@
 //! Totals and groups, from the rollups. Which of them are read, `plan.rs` says.
 
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::histogram::{BUCKETS, Histogram};
-use super::plan::{Plan, sum_columns};
-use super::rollup::{DAY_MS, HOUR_MS, SUMS};
+use super::histogram::{self, Histogram};
+use super::marks::Facet;
+use super::plan::{Grain, Plan};
+use super::rollup::{DAY_MS, HOUR_MS, MINUTE_MS, SUMS, floor};
 use super::{Store, StoreError};
 use crate::catalog::{NanoUsd, Tier};
 use crate::protocol::Timestamp;
@@ -20,7 +24,8 @@ pub struct Period {
 }
 
 impl Period {
-    /// The last so many hours or days until now, from `24h` or `7d`. At most ten years.
+    /// The last so many hours or days, from `24h` or `7d`; it has no end. It begins with a whole minute, or with a whole
+    /// hour if it is longer than two days, so that no rows need be read for it. At most ten years.
     #[must_use]
     pub fn last(text: &str, now: Timestamp) -> Option<Self> {
         let (count, unit) = match text.split_at_checked(text.len().checked_sub(1)?)? {
@@ -30,7 +35,8 @@ impl Period {
         };
         let span = count.parse::<u16>().ok().map(|count| i64::from(count) * unit)?;
         let longest = 3_653 * DAY_MS;
-        (span > 0 && span <= longest).then(|| Period { from: Some(Timestamp(now.0 - span)), to: Some(now) })
+        let grain = if span > 2 * DAY_MS { HOUR_MS } else { MINUTE_MS };
+        (span > 0 && span <= longest).then(|| Period { from: Some(Timestamp(floor(now.0 - span, grain))), to: None })
     }
 }
 
@@ -80,18 +86,22 @@ impl GroupBy {
         Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(group, _)| group)
     }
 
-    /// The expression over `parts`, as text.
-    fn expression(self) -> &'static str {
+    /// A key as text; `None` where a request has none.
+    fn text(self, number: i64, names: &HashMap<i64, Arc<str>>) -> Option<String> {
+        let time = |length: usize, rest: &str| Timestamp(number).to_string()[..length].to_owned() + rest;
         match self {
-            GroupBy::Tier => "case tier when 0 then 'cheap' when 1 then 'medium' when 2 then 'frontier' end",
-            GroupBy::Model => "(select name from names where id = model_id)",
-            GroupBy::Upstream => "(select name from names where id = upstream_id)",
-            GroupBy::Key => "(select name from names where id = key_id)",
-            GroupBy::Source => "(select name from names where id = source_id)",
-            GroupBy::Hour => "strftime('%Y-%m-%dT%H:00:00Z', unit_ms / 1000, 'unixepoch')",
-            GroupBy::Day => "strftime('%Y-%m-%d', unit_ms / 1000, 'unixepoch')",
-            GroupBy::Month => "strftime('%Y-%m', unit_ms / 1000, 'unixepoch')",
+            GroupBy::Tier => tier(number).map(|tier| tier.as_str().to_owned()),
+            GroupBy::Model | GroupBy::Upstream | GroupBy::Key | GroupBy::Source => {
+                names.get(&number).map(|name| name.as_ref().to_owned())
+            }
+            GroupBy::Hour => Some(time(13, ":00:00Z")),
+            GroupBy::Day => Some(time(10, "")),
+            GroupBy::Month => Some(time(7, "")),
         }
+    }
+
+    fn is_name(self) -> bool {
+        matches!(self, GroupBy::Model | GroupBy::Upstream | GroupBy::Key | GroupBy::Source)
     }
 
     /// The column of the rollups that it needs.
@@ -238,7 +248,7 @@ impl Store {
         period: Period,
     ) -> Result<Figures<Vec<(Option<Tier>, bool, Totals)>>, StoreError> {
         let mut connection = self.readers().connection().await?;
-        let plan = Plan::make(&mut connection, period, None, true).await?;
+        let plan = Plan::make(&mut connection, period, None, Grain::Tier).await?;
         let mut query = plan.query(&["tier", "local"]);
         query.push("select tier, local");
         push_sums(&mut query);
@@ -254,35 +264,35 @@ impl Store {
     /// The database failed.
     pub async fn usage_by(&self, period: Period, by: &[GroupBy]) -> Result<Figures<Vec<Group>>, StoreError> {
         let unit = by.iter().filter_map(|group| group.unit()).min();
-        let by_tier_alone = by.iter().all(|group| *group == GroupBy::Tier || group.unit().is_some());
-        let mut connection = self.readers().connection().await?;
-        let plan = Plan::make(&mut connection, period, unit, by_tier_alone).await?;
+        let readers = self.readers();
+        let mut connection = readers.connection().await?;
+        let plan = Plan::make(&mut connection, period, unit, grain(by)).await?;
         let mut columns: Vec<&str> = by.iter().map(|group| group.column()).collect();
         columns.sort_unstable();
         columns.dedup();
         let mut query = plan.query(&columns);
-        // Grouped by numbers first: a text for every group, not for every row.
-        query.push("select ");
-        for (index, group) in by.iter().enumerate() {
-            query.push(if index == 0 { "" } else { ", " }).push(group.expression());
-        }
+        query.push("select ").push(columns.join(", "));
         push_sums(&mut query);
-        query.push(" from (select ").push(columns.join(", "));
-        for column in sum_columns() {
-            query.push(", sum(").push(column).push(") as ").push(column);
-        }
-        query.push(" from parts group by ").push(columns.join(", ")).push(")");
-        for position in [" group by ", " order by "] {
-            for index in 1..=by.len() {
-                query.push(if index == 1 { position } else { ", " }).push(index.to_string());
-            }
-        }
+        query.push(" from parts group by ").push(columns.join(", "));
         let rows = query.build().fetch_all(&mut *connection).await?;
-        let groups = rows.iter().map(|row| {
-            let keys = (0..by.len()).map(|index| row.try_get(index)).collect::<Result<_, _>>()?;
-            Ok(Group { keys, totals: totals(row, by.len())? })
-        });
-        Ok(Figures { period: plan.period, figures: groups.collect::<Result<_, StoreError>>()? })
+        // Numbers become texts here, once for every group; days fall together to months.
+        let numbers = |row: &SqliteRow| -> Result<Vec<i64>, sqlx::Error> {
+            (0..columns.len()).map(|index| row.try_get(index)).collect()
+        };
+        let rows = rows.iter().map(|row| Ok((numbers(row)?, totals(row, columns.len())?)));
+        let rows: Vec<(Vec<i64>, Totals)> = rows.collect::<Result<_, StoreError>>()?;
+        let places: Vec<usize> =
+            by.iter().map(|group| columns.iter().position(|column| *column == group.column()).unwrap_or(0)).collect();
+        let named = by.iter().zip(&places).filter(|(group, _)| group.is_name());
+        let ids: Vec<i64> = named.flat_map(|(_, place)| rows.iter().map(|(keys, _)| keys[*place])).collect();
+        let names = readers.names(&mut connection, ids).await?;
+        let mut groups: BTreeMap<Vec<Option<String>>, Totals> = BTreeMap::new();
+        for (keys, totals) in rows {
+            let text = |(group, place): (&GroupBy, &usize)| group.text(keys[*place], &names);
+            *groups.entry(by.iter().zip(&places).map(text).collect()).or_default() += totals;
+        }
+        let figures = groups.into_iter().map(|(keys, totals)| Group { keys, totals }).collect();
+        Ok(Figures { period: plan.period, figures })
     }
 
     /// The begin of the first hour that has figures.
@@ -313,24 +323,49 @@ impl Store {
     }
 }
 
+/// Which tables tell enough for these groups.
+fn grain(by: &[GroupBy]) -> Grain {
+    let mut columns: Vec<GroupBy> = by.iter().copied().filter(|group| group.unit().is_none()).collect();
+    columns.dedup();
+    match columns.as_slice() {
+        [] | [GroupBy::Tier] => Grain::Tier,
+        [GroupBy::Upstream] => Grain::Facet(Facet::Upstream),
+        [GroupBy::Model] => Grain::Facet(Facet::Model),
+        [GroupBy::Key] => Grain::Facet(Facet::Key),
+        [GroupBy::Source] => Grain::Facet(Facet::Source),
+        _ => Grain::Full,
+    }
+}
+
 fn tier(number: i64) -> Option<Tier> {
     u8::try_from(number).ok().and_then(Tier::from_number)
 }
 
+/// Selects all sums: single columns, and each histogram as one text, which is much cheaper to fetch.
 fn push_sums(query: &mut QueryBuilder<Sqlite>) {
-    for column in sum_columns() {
+    for column in SUMS {
         query.push(", coalesce(sum(").push(column).push("), 0)");
+    }
+    for prefix in ["duration", "first_token"] {
+        for (index, column) in histogram::columns(prefix).enumerate() {
+            query.push(if index == 0 { ", json_array(coalesce(sum(" } else { ", coalesce(sum(" });
+            query.push(column).push("), 0)");
+        }
+        query.push(")");
     }
 }
 
 fn totals(row: &SqliteRow, first: usize) -> Result<Totals, StoreError> {
-    let sum = |name: &str| row.try_get::<i64, _>(first + SUMS.iter().position(|sum| *sum == name).unwrap_or(0));
+    let mut sums = [0_i64; SUMS.len()];
+    for (index, sum) in sums.iter_mut().enumerate() {
+        *sum = row.try_get(first + index)?;
+    }
     let histogram = |index: usize| -> Result<Histogram, sqlx::Error> {
-        let mut histogram = Histogram::default();
-        for (bucket, count) in histogram.0.iter_mut().enumerate() {
-            *count = row.try_get(first + SUMS.len() + index * BUCKETS + bucket)?;
-        }
-        Ok(histogram)
+        let text: &str = row.try_get(first + SUMS.len() + index)?;
+        serde_json::from_str(text).map(Histogram).map_err(|error| sqlx::Error::Decode(error.into()))
+    };
+    let sum = |name: &str| -> Result<i64, StoreError> {
+        Ok(SUMS.iter().position(|sum| *sum == name).map_or(0, |index| sums[index]))
     };
     Ok(Totals {
         requests: sum("requests")?,

@@ -11,18 +11,41 @@ pub(crate) async fn sums_equal_rows(connection: &mut SqliteConnection) {
         ("rollup_total", None),
         ("rollup_tier_hour", Some(3_600_000)),
         ("rollup_tier_day", Some(86_400_000)),
+        ("rollup_facet_hour", Some(3_600_000)),
+        ("rollup_facet_day", Some(86_400_000)),
     ] {
         let columns: Vec<String> = sqlx::query_scalar("select name from pragma_table_info(?) order by cid")
             .bind(table)
             .fetch_all(&mut *connection)
             .await
             .unwrap();
-        let by_tier = table.contains("tier");
-        let keys = usize::from(unit.is_some()) + if by_tier { 2 } else { 7 };
-        let expressions: Vec<String> = columns.iter().map(|column| expression(column, unit)).collect();
+        let keys = match table {
+            "rollup_total" => 7,
+            table if table.contains("tier") || table.contains("facet") => 3,
+            _ => 8,
+        };
         let groups: Vec<String> = (1..=keys).map(|key| key.to_string()).collect();
         let names = columns.join(", ");
-        let rows = format!("select {} from requests group by {}", expressions.join(", "), groups.join(", "));
+        let select = |value: &str, facet: i64| {
+            let expression = |column: &String| match column.as_str() {
+                "facet" => facet.to_string(),
+                "value" => value.to_owned(),
+                column => expression(column, unit),
+            };
+            let expressions: Vec<String> = columns.iter().map(expression).collect();
+            format!("select {} from requests group by {}", expressions.join(", "), groups.join(", "))
+        };
+        let rows = if table.contains("facet") {
+            let facets = [
+                (2, "coalesce(upstream_id, 0)"),
+                (3, "coalesce(selected_model_id, 0)"),
+                (4, "coalesce(key_id, 0)"),
+                (5, "source_id"),
+            ];
+            facets.map(|(facet, value)| select(value, facet)).join(" union all ")
+        } else {
+            select("", 0)
+        };
         for (left, right) in
             [(format!("select {names} from {table}"), rows.clone()), (rows, format!("select {names} from {table}"))]
         {
