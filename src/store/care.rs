@@ -145,14 +145,14 @@ async fn checkpoint(connection: &mut SqliteConnection) -> Result<(), sqlx::Error
 /// # Errors
 /// There is no such history, the copy exists already, or it cannot be written.
 pub async fn backup(path: &Path, copy: &Path) -> Result<(), OpenError> {
-    open::expect_current(path).await?;
     let exists =
         || OpenError::Beside { path: copy.to_owned(), source: std::io::Error::from(std::io::ErrorKind::AlreadyExists) };
     if copy.exists() {
         return Err(exists());
     }
-    let readers = open::readers(path);
-    let written = sqlx::query("vacuum into ?").bind(copy.to_string_lossy()).execute(&readers).await;
-    readers.close().await;
+    // It writes nothing here, but SQLite does not let a connection that may only query do it.
+    let mut connection = open::for_care(path).await?;
+    let written = sqlx::query("vacuum into ?").bind(copy.to_string_lossy()).execute(&mut connection).await;
+    let _ = connection.close().await;
     written.map(|_| ()).map_err(|source| OpenError::database(copy, source))
 }

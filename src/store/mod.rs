@@ -58,7 +58,7 @@ use recover::RecoverError;
 use writer::{Keep, Task};
 
 /// How long after the start old rows are looked for.
-const FIRST_PRUNING: Duration = Duration::from_secs(5);
+const FIRST_PRUNING: Duration = Duration::from_secs(2);
 
 /// A query that failed, or a parameter that it does not take.
 #[derive(Debug, thiserror::Error)]

@@ -14,7 +14,7 @@ const SESSIONS: i64 = 500;
 /// Pages given back in one step, of 4 KB.
 const PAGES: i64 = 256;
 /// Free pages that are kept for what comes next.
-const SPARE_PAGES: i64 = 1_024;
+const SPARE_PAGES: i64 = 256;
 
 /// Before when what goes. `None` keeps everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

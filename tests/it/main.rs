@@ -22,6 +22,7 @@ mod dialects;
 mod fallback;
 mod fuzz;
 mod golden;
+mod history;
 mod openapi;
 mod redis_cache;
 mod shutdown;
