@@ -56,3 +56,13 @@ stub PORT="3000":
 bench SECONDS="5":
     cargo build --release --locked
     scripts/bench {{SECONDS}}
+
+# Every query of the history with ROWS rows and with FEW, and the CSV export
+bench-store ROWS="10000000" FEW="100000":
+    cargo build --release --locked
+    scripts/bench-store {{ROWS}} {{FEW}}
+
+# Requests while a million old rows are removed and a reader scans everything, against a quiet history
+bench-care SECONDS="30":
+    cargo build --release --locked
+    scripts/bench-care {{SECONDS}}

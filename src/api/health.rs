@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use poem_openapi::payload::{Json, PlainText};
+use poem_openapi::types::Example;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::{Shared, Tag};
@@ -11,6 +12,7 @@ pub(super) struct HealthApi(pub(super) Arc<Shared>);
 
 /// Whether the router is ready, and where the rows are: `served = stored + queued + spilled + dropped`.
 #[derive(Object)]
+#[oai(example)]
 struct Readiness {
     /// Whether requests are served and their history can be written.
     ready: bool,
@@ -30,6 +32,22 @@ struct Readiness {
     in_flight: u64,
     /// Bytes of the journal.
     journal_bytes: u64,
+}
+
+impl Example for Readiness {
+    fn example() -> Self {
+        Readiness {
+            ready: true,
+            reason: None,
+            served: 18_422,
+            stored: 18_420,
+            queued: 2,
+            spilled: 0,
+            dropped: 0,
+            in_flight: 3,
+            journal_bytes: 20_480,
+        }
+    }
 }
 
 #[derive(ApiResponse)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use poem::http::StatusCode;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
+use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 
 use super::usage::read_period;
@@ -21,6 +22,7 @@ const LARGEST_LIMIT: u32 = 1_000;
 
 /// A page of the history.
 #[derive(Object)]
+#[oai(example)]
 struct RequestList {
     /// The requests, newest first.
     requests: Vec<HistoryRow>,
@@ -29,8 +31,15 @@ struct RequestList {
     next_cursor: Option<String>,
 }
 
+impl Example for RequestList {
+    fn example() -> Self {
+        RequestList { requests: vec![HistoryRow::example()], next_cursor: Some("184220".to_owned()) }
+    }
+}
+
 /// One request with its upstream calls and its decision explained.
 #[derive(Object)]
+#[oai(example)]
 struct RequestDetail {
     /// What the history holds of it. While it is under way its `status` and `duration_ms` are `null`.
     request: HistoryRow,
@@ -38,6 +47,24 @@ struct RequestDetail {
     attempts: Vec<AttemptRow>,
     /// What happened and why, a sentence each.
     explanation: Vec<String>,
+}
+
+impl Example for RequestDetail {
+    fn example() -> Self {
+        let request = HistoryRow::example();
+        let attempts = vec![AttemptRow {
+            attempt: 1,
+            upstream: request.upstream.clone(),
+            tier: request.tier.clone(),
+            model: request.selected_model.clone(),
+            status: Some(200),
+            error_type: None,
+            started_ms: Some(0.3),
+            duration_ms: Some(9_203.7),
+        }];
+        let explanation = explain::explain(&request, &attempts);
+        RequestDetail { request, attempts, explanation }
+    }
 }
 
 #[OpenApi]

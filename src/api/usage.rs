@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use poem::Body;
 use poem_openapi::param::Query;
 use poem_openapi::payload::{Binary, Json};
-use poem_openapi::types::{MaybeUndefined, ToJSON};
+use poem_openapi::types::{Example, MaybeUndefined, ToJSON};
 use poem_openapi::{ApiResponse, Object, OpenApi, Union};
 
 use super::{ApiError, Shared, Tag};
@@ -124,8 +124,58 @@ impl From<&ClassifierTotals> for ClassifierUsage {
     }
 }
 
+impl Example for UsageTotals {
+    fn example() -> Self {
+        UsageTotals {
+            requests: 1_204,
+            input_tokens: 1_902_113,
+            cached_input_tokens: 604_220,
+            cache_write_tokens: 0,
+            output_tokens: 301_774,
+            reasoning_tokens: 0,
+            total_tokens: 2_203_887,
+            cost_usd: Some(0.412_7),
+            unpriced_requests: 3,
+            errors: 9,
+            unmeasured_requests: 3,
+            estimated_requests: 12,
+            frontier_cost_usd: Some(8.204_1),
+            saved_usd: Some(7.791_4),
+            duration_ms: Latency { p50: Some(1_412.5), p90: Some(6_120.0), p95: Some(9_310.2), p99: Some(18_204.0) },
+            first_token_ms: Latency { p50: Some(211.0), p90: Some(402.7), p95: Some(611.4), p99: Some(1_204.9) },
+        }
+    }
+}
+
+impl Example for UsageByTier {
+    fn example() -> Self {
+        let totals = UsageTotals::example;
+        UsageByTier {
+            cheap: totals(),
+            medium: totals(),
+            frontier: totals(),
+            local: totals(),
+            total: totals(),
+            classifier: ClassifierUsage { requests: 12, input_tokens: Some(3_720), output_tokens: Some(12) },
+            since: Some("2026-08-01T09:00:00.000Z".to_owned()),
+            from: None,
+            to: None,
+        }
+    }
+}
+
+impl Example for UsageByGroup {
+    fn example() -> Self {
+        let group = Group { keys: vec![Some("cheap".to_owned())], totals: Totals::default() };
+        let group = UsageGroup { totals: UsageTotals::example(), ..named(&[GroupBy::Tier], &group) };
+        let (from, to) = ("2026-11-19T08:00:00.000Z".to_owned(), "2026-11-26T08:15:00.000Z".to_owned());
+        UsageByGroup { from: Some(from), to: Some(to), groups: vec![group] }
+    }
+}
+
 /// Figures by tier.
 #[derive(Debug, Clone, Object)]
+#[oai(example)]
 struct UsageByTier {
     /// Requests that the cheap tier answered.
     cheap: UsageTotals,
@@ -151,6 +201,7 @@ struct UsageByTier {
 
 /// Figures by group.
 #[derive(Debug, Clone, Object)]
+#[oai(example)]
 struct UsageByGroup {
     /// The period's first moment; `null` is open.
     from: Option<String>,

@@ -31,7 +31,7 @@ enum Action {
     Prune {
         #[command(flatten)]
         history: HistoryFile,
-        /// Days of rows to keep [default: store.keep_days]
+        /// Days of rows to keep [default: `store.keep_days`]
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
         keep_days: Option<u32>,
     },

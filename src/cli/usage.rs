@@ -55,18 +55,14 @@ impl Usage {
         };
         let to = self.until.as_deref().map(|text| time("until", text)).transpose()?;
         let Some(since) = self.since.as_deref() else { return Ok(Period { from: None, to }) };
-        match Period::last(since, Timestamp::now()) {
-            Some(last) => Ok(Period { to, ..last }),
-            None => {
-                let from = since.parse::<Timestamp>().map_err(|_| {
-                    let example = "24h, 7d, 2026-11-26 or 2026-11-26T08:00:00Z";
-                    Failure::Usage(anyhow!(
-                        "--since: `{since}` is neither a number of hours or days nor a time: {example}"
-                    ))
-                })?;
-                Ok(Period { from: Some(from), to })
-            }
+        if let Some(last) = Period::last(since, Timestamp::now()) {
+            return Ok(Period { to, ..last });
         }
+        let from = since.parse::<Timestamp>().map_err(|_| {
+            let example = "24h, 7d, 2026-11-26 or 2026-11-26T08:00:00Z";
+            Failure::Usage(anyhow!("--since: `{since}` is neither a number of hours or days nor a time: {example}"))
+        })?;
+        Ok(Period { from: Some(from), to })
     }
 
     fn groups(&self) -> Result<Vec<GroupBy>, Failure> {
@@ -155,7 +151,7 @@ fn by_tier(figures: &[(Option<Tier>, bool, Totals)]) -> Vec<Line> {
 
 fn print(heads: &[&str], lines: &[Line]) {
     let figures = ["requests", "errors", "input", "cached", "output", "cost", "saved", "p50", "p95", "first p50"];
-    let rows: Vec<Vec<String>> = lines.iter().map(|line| cells(line)).collect();
+    let rows: Vec<Vec<String>> = lines.iter().map(cells).collect();
     let names: Vec<&str> = heads.iter().copied().chain(figures).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| console::measure_text_width(&row[column]));

@@ -1,6 +1,7 @@
 //! Single requests, as the API and the CSV show them.
 
 use poem_openapi::Object;
+use poem_openapi::types::Example;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, SqliteConnection};
 
@@ -13,7 +14,7 @@ use crate::protocol::{RequestId, Timestamp, UsageSource};
 
 /// One request of the history. `null` is unknown; it is never the same as 0.
 #[derive(Debug, Clone, PartialEq, Default, Object)]
-#[oai(rename = "HistoryRow")]
+#[oai(rename = "HistoryRow", example)]
 pub struct HistoryRow {
     /// The id of the answer's `X-Request-Id` header.
     pub request_id: String,
@@ -92,6 +93,45 @@ pub struct HistoryRow {
     /// The same for `frontier_cost_usd`.
     #[oai(skip)]
     pub frontier_cost: Option<NanoUsd>,
+}
+
+impl Example for HistoryRow {
+    fn example() -> Self {
+        HistoryRow {
+            request_id: "019c1f2f7a3b7c31a5d0c9b1e8f60a42".to_owned(),
+            time: "2026-11-26T08:15:02.117Z".to_owned(),
+            session: Some("s-42".to_owned()),
+            key: Some("default".to_owned()),
+            decision: 2,
+            tier: Some("frontier".to_owned()),
+            source: "embedded".to_owned(),
+            score: Some(0.71),
+            upstream: Some("anthropic".to_owned()),
+            provider: Some("anthropic".to_owned()),
+            requested_model: Some("auto".to_owned()),
+            selected_model: Some("claude-sonnet-5-5".to_owned()),
+            stream: true,
+            status: Some(200),
+            error_type: None,
+            attempts: 1,
+            input_tokens: Some(9_120),
+            cached_input_tokens: Some(8_192),
+            cache_write_tokens: None,
+            output_tokens: Some(640),
+            reasoning_tokens: Some(210),
+            usage_source: "reported".to_owned(),
+            cost_usd: Some(0.014_841_6),
+            frontier_cost_usd: Some(0.014_841_6),
+            classify_ms: Some(0.041),
+            first_token_ms: Some(812.4),
+            duration_ms: Some(9_204.0),
+            response_model: Some("claude-sonnet-5-5".to_owned()),
+            local: false,
+            confidence: Some(0.83),
+            reason: Some("hard words +0.95, long text +0.42".to_owned()),
+            ..HistoryRow::default()
+        }
+    }
 }
 
 /// One upstream call of a request.

@@ -290,7 +290,7 @@ mod tests {
     async fn until(store: &Store, wanted: impl Fn(&WriterState) -> bool) -> WriterState {
         let mut state = store.state();
         let found = tokio::time::timeout(Duration::from_secs(20), state.wait_for(|state| wanted(state))).await;
-        found.map(|state| state.unwrap().clone()).unwrap_or_else(|_| panic!("{:?}", store.state().borrow()))
+        found.map_or_else(|_| panic!("{:?}", store.state().borrow()), |state| state.unwrap().clone())
     }
 
     fn balanced(state: &WriterState) -> bool {
@@ -440,8 +440,8 @@ mod tests {
         journal::encode(journal::Kind::Finished, &named(3, "a stranger"), &mut records);
         std::fs::write(format!("{}.pending-9", path.display()), &records).unwrap();
         let store = Store::open(&path, &config(Durability::Strict)).await.unwrap();
-        let names: Vec<String> = store.newest(10).await.unwrap().into_iter().map(|row| row.request_id).collect();
-        assert_eq!(names, ["a stranger", "whole", "counted", "cut off"]);
+        let found: Vec<String> = store.newest(10).await.unwrap().into_iter().map(|row| row.request_id).collect();
+        assert_eq!(found, ["a stranger", "whole", "counted", "cut off"]);
         store.close().await;
     }
 }

@@ -1,7 +1,5 @@
 //! A history that looks like a real one, for benchmarks and pictures, written by the writer's own code.
 
-#![expect(clippy::vec_box, reason = "the writer takes them boxed")]
-
 use std::path::Path;
 
 use sqlx::Connection;
@@ -91,7 +89,7 @@ fn hours(rows: u64, days: u32, now: Timestamp) -> Vec<(i64, u64)> {
     hours.collect()
 }
 
-/// A small generator of numbers that look random (SplitMix64), always the same ones.
+/// A small generator of numbers that look random (`SplitMix64`), always the same ones.
 struct Dice(u64);
 
 impl Dice {

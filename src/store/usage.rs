@@ -283,8 +283,8 @@ impl Store {
         let rows: Vec<(Vec<i64>, Totals)> = rows.collect::<Result<_, StoreError>>()?;
         let places: Vec<usize> =
             by.iter().map(|group| columns.iter().position(|column| *column == group.column()).unwrap_or(0)).collect();
-        let named = by.iter().zip(&places).filter(|(group, _)| group.is_name());
-        let ids: Vec<i64> = named.flat_map(|(_, place)| rows.iter().map(|(keys, _)| keys[*place])).collect();
+        let texts = by.iter().zip(&places).filter(|(group, _)| group.is_name());
+        let ids: Vec<i64> = texts.flat_map(|(_, place)| rows.iter().map(|(keys, _)| keys[*place])).collect();
         let names = readers.names(&mut connection, ids).await?;
         let mut groups: BTreeMap<Vec<Option<String>>, Totals> = BTreeMap::new();
         for (keys, totals) in rows {
