@@ -17,6 +17,11 @@ use crate::gateway::{Answer, AnswerBody, ChatCall, Meter, Route};
 use crate::protocol::RequestId;
 use crate::routing::TIER_HEADER;
 
+/// The header that names the conversation.
+const SESSION_HEADER: &str = "x-xrouter-session";
+/// Longest name of a conversation that is kept, in characters.
+const LONGEST_SESSION: usize = 256;
+
 pub(super) struct ChatApi(pub(super) Arc<Shared>);
 
 #[OpenApi]
@@ -25,7 +30,8 @@ impl ChatApi {
     ///
     /// The router decides how strong a model the request needs and sends it to the cheapest tier that
     /// can do it. `model` may force a tier (`xrouter/cheap`, `xrouter/medium`, `xrouter/frontier`); every
-    /// other name lets the router decide, as does the header `X-Xrouter-Tier: auto`. Fields that are not
+    /// other name lets the router decide, as does the header `X-Xrouter-Tier: auto`. `X-Xrouter-Session` names the
+    /// conversation, by which the history can be searched. Fields that are not
     /// listed here pass through untouched to upstreams with OpenAI's API. For other providers the request is
     /// translated; what one has no word for is refused (400, `unsupported_parameter`, `param` names it), or left out and
     /// named in the answer's `X-Xrouter-Dropped-Params` where the upstream is configured so. Also served without `/v1`.
@@ -49,6 +55,7 @@ impl Shared {
             body,
             request_id: request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::fresh),
             tier_header: tier.map(str::to_owned),
+            session: session(request),
             key: self.key_name.clone(),
             arrived,
         };
@@ -100,6 +107,12 @@ impl Shared {
             headers.insert(DROPPED, names);
         }
     }
+}
+
+/// The conversation that the client names.
+fn session(request: &Request) -> Option<String> {
+    let name = request.headers().get(SESSION_HEADER)?.to_str().ok()?.trim();
+    (!name.is_empty()).then(|| name.chars().take(LONGEST_SESSION).collect())
 }
 
 fn streamed(meter: Box<Meter>) -> Response {

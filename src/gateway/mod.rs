@@ -33,7 +33,7 @@ pub use models::{Offer, Offers};
 pub use stream::Meter;
 pub use warm::keep_warm;
 
-use record::Record;
+use record::{Record, Whose};
 
 /// Everything that a request passes through.
 #[derive(Debug)]
@@ -77,6 +77,8 @@ pub struct ChatCall {
     pub request_id: RequestId,
     /// What `X-Xrouter-Tier` says.
     pub tier_header: Option<String>,
+    /// The conversation that `X-Xrouter-Session` names.
+    pub session: Option<String>,
     /// The name of the key that it came with.
     pub key: Option<String>,
     /// When it arrived.
@@ -162,10 +164,11 @@ impl Gateway {
     /// # Errors
     /// The request is at fault, or every upstream failed.
     pub async fn chat(&self, call: ChatCall) -> Result<Answer, GatewayError> {
-        let ChatCall { body, request_id, tier_header, key, arrived } = call;
+        let ChatCall { body, request_id, tier_header, session, key, arrived } = call;
         let request = ChatRequest::parse(&body).map_err(Reason::from)?;
         let decided = self.decide(&request, tier_header.as_deref()).await.map_err(Reason::from)?;
-        let record = Record::open(self, &request, body.clone(), &decided, &request_id, key, arrived);
+        let whose = Whose { request_id, session, key };
+        let record = Record::open(self, &request, body.clone(), &decided, whose, arrived);
         self.attempt(&request, decided.decision.tier, record).await
     }
 }

@@ -18,6 +18,13 @@ use crate::store::{Attempt, Receipt, Row, Store};
 /// Longest usage object that is kept as it was written, in bytes.
 const LONGEST_RAW: usize = 4_096;
 
+/// Whose request it is.
+pub(super) struct Whose {
+    pub(super) request_id: RequestId,
+    pub(super) session: Option<String>,
+    pub(super) key: Option<String>,
+}
+
 /// A request under way.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -48,8 +55,7 @@ impl Record {
         request: &ChatRequest<'_>,
         body: Bytes,
         decided: &Decided,
-        request_id: &RequestId,
-        key: Option<String>,
+        whose: Whose,
         arrived: Instant,
     ) -> Self {
         let decision = &decided.decision;
@@ -58,10 +64,10 @@ impl Record {
             |target: &Target| target.upstream.model.clone().unwrap_or_else(|| request.model.to_string());
         let row = Row {
             id: gateway.store.next_id(),
-            request_id: request_id.as_str().to_owned(),
+            request_id: whose.request_id.as_str().to_owned(),
             created_at_ms: Timestamp::now().0 - i64::try_from(arrived.elapsed().as_millis()).unwrap_or(0),
-            session: None,
-            key,
+            session: whose.session,
+            key: whose.key,
             decision: decision.tier,
             source: Cow::Borrowed(decision.source.as_str()),
             score: decision.score,

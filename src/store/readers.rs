@@ -23,17 +23,18 @@ const LOOKUPS: usize = 256;
 pub(super) struct Readers {
     pub(super) pool: SqlitePool,
     names: Arc<Mutex<HashMap<i64, Arc<str>>>>,
+    limit: Duration,
 }
 
 impl Readers {
     pub(super) fn new(pool: SqlitePool) -> Self {
-        Readers { pool, names: Arc::default() }
+        Readers { pool, names: Arc::default(), limit: LIMIT }
     }
 
-    /// A connection whose queries end with an error once [`LIMIT`] is over.
+    /// A connection whose queries end with an error once the limit is over, counted from here.
     pub(super) async fn connection(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + self.limit;
         connection.lock_handle().await?.set_progress_handler(STEPS, move || Instant::now() < deadline);
         Ok(connection)
     }
@@ -77,5 +78,24 @@ impl Readers {
             }
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_query_that_takes_too_long_is_given_up_and_the_next_one_is_answered() {
+        let pool = SqlitePool::connect("sqlite::memory:").await.unwrap();
+        let readers = Readers { limit: Duration::from_millis(20), ..Readers::new(pool) };
+        let endless = "with recursive n (x) as (select 1 union all select x + 1 from n) select count(*) from n";
+        let mut connection = readers.connection().await.unwrap();
+        let error = sqlx::query(endless).execute(&mut *connection).await.map_err(StoreError::from);
+        assert!(matches!(error, Err(StoreError::TooSlow)), "{error:?}");
+        drop(connection);
+        let mut connection = readers.connection().await.unwrap();
+        let one: i64 = sqlx::query_scalar("select 1").fetch_one(&mut *connection).await.unwrap();
+        assert_eq!(one, 1);
     }
 }

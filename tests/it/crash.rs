@@ -67,6 +67,7 @@ async fn every_answer_that_a_client_finished_is_in_the_history_after_twenty_kill
         for client in clients {
             client.await.unwrap();
         }
+        check(&mut open(folder.path()).await).await;
     }
     // The last journal is brought in by the next start.
     let (mut program, _) = start(folder.path());
@@ -87,6 +88,8 @@ async fn every_answer_that_a_client_finished_is_in_the_history_after_twenty_kill
     .unwrap();
     assert!(open.iter().all(|id| !answered.contains(id)), "what was finished is not called interrupted");
     check(&mut connection).await;
+    let left: i64 = sqlx::query_scalar("select count(*) from in_flight").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(left, 0);
     assert!(journals(folder.path()).is_empty(), "{:?}", journals(folder.path()));
 }
 
@@ -139,6 +142,4 @@ async fn check(connection: &mut SqliteConnection) {
     let vacuum: i64 = sqlx::query_scalar("pragma auto_vacuum").fetch_one(&mut *connection).await.unwrap();
     assert_eq!(vacuum, 2, "incremental");
     sums_equal_rows(connection).await;
-    let left: i64 = sqlx::query_scalar("select count(*) from in_flight").fetch_one(connection).await.unwrap();
-    assert_eq!(left, 0);
 }

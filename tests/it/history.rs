@@ -337,6 +337,11 @@ async fn filters_are_parameters_of_the_api_and_wrong_ones_are_refused_by_name() 
     assert_eq!(count("error_type=upstream_rejected&period=24h").await, 1);
     assert_eq!(count("min_duration_ms=100000").await, 0);
     assert_eq!(count("model=small&source=embedded").await, 2);
+    app.http.with("x-xrouter-session", "talk-1").chat(&question("hello")).await;
+    app.http.with("x-xrouter-session", "talk-1").chat(&question("and again")).await;
+    app.store.flush().await;
+    assert_eq!(count("session=talk-1").await, 2);
+    assert_eq!(count("session=talk-2").await, 0);
     for (query, param) in [
         ("tier=huge", "tier"),
         ("status=9xx", "status"),

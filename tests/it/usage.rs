@@ -2,10 +2,11 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
 use xrouter::simulator::{Counts, Reply};
 use xrouter::store::CSV_COLUMNS;
 
-use crate::support::{Fleet, TestApp, question};
+use crate::support::{Fleet, TestApp, question, sums_equal_rows};
 
 const MODELS: [&str; 3] = ["cheap", "medium", "frontier"];
 
@@ -64,6 +65,8 @@ async fn totals_equal_the_upstreams_own_sums_after_500_mixed_concurrent_requests
         + usd(medium.output_tokens) * 2.0;
     let cost = usage["medium"]["cost_usd"].as_f64().unwrap();
     assert!((cost - expected).abs() < 1e-6, "{cost} against {expected}");
+    let url = format!("sqlite://{}", app.store.path().display());
+    sums_equal_rows(&mut SqliteConnection::connect(&url).await.unwrap()).await;
     // The rows say the same, in every period, and so do the groups.
     let rows = app.rows().await;
     let sum = |of: fn(&xrouter::store::HistoryRow) -> Option<i64>| rows.iter().filter_map(of).sum::<i64>();
