@@ -67,6 +67,9 @@ impl Estimator {
             return store.finished(row);
         }
         let receipt = store.answered(&row);
+        if receipt.as_ref().is_some_and(Receipt::is_refused) {
+            return receipt;
+        }
         let finish = move || {
             let counted = evidence.count();
             let reported = row.usage;

@@ -159,6 +159,14 @@ async fn batch(
     Ok(Learned { names: fresh, marks, begun, ended })
 }
 
+/// Whether rows are at fault when they cannot be written, so that waiting does not help.
+pub(super) fn is_fault_of_rows(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let code = code.and_then(|code| code.parse::<u32>().ok()).unwrap_or(0);
+    // The primary code is the low byte: TOOBIG, CONSTRAINT, MISMATCH, RANGE.
+    matches!(code & 0xff, 18 | 19 | 20 | 25)
+}
+
 /// Which of these numbers have a row already, and of which request.
 pub(super) async fn existing(
     connection: &mut SqliteConnection,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::journal::{self, Journal, Kind};
-use super::ledger::Ledger;
+use super::ledger::{Alarm, Ledger};
 use super::row::Row;
 use crate::config::Durability;
 
@@ -79,9 +79,16 @@ pub struct Receipt {
     written: Option<oneshot::Receiver<()>>,
     slow: Arc<AtomicBool>,
     limit: Duration,
+    refused: bool,
 }
 
 impl Receipt {
+    /// Whether there was no room for the row: it is counted as lost, and not to be handed over again.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.refused
+    }
+
     /// Waits until the row is in the journal: some microseconds. A disk that stands still is not waited for.
     pub async fn kept(self) {
         let Some(written) = self.written else { return };
@@ -174,7 +181,7 @@ impl Intake {
     /// A request was answered, and its tokens are still being counted: [`Intake::counted`] follows.
     pub(super) fn answered(&self, row: Box<Row>) -> Receipt {
         if !self.admit(&row) {
-            return self.receipt(None);
+            return Receipt { refused: true, ..self.receipt(None) };
         }
         let (written, wait) = oneshot::channel();
         self.push(Event::Answered(row, written));
@@ -189,7 +196,7 @@ impl Intake {
     /// A request has ended.
     pub(super) fn finished(&self, row: Box<Row>) -> Receipt {
         if !self.admit(&row) {
-            return self.receipt(None);
+            return Receipt { refused: true, ..self.receipt(None) };
         }
         if self.durability == Durability::Relaxed {
             self.push(Event::Finished(row, None));
@@ -224,7 +231,7 @@ impl Intake {
 
     fn receipt(&self, written: Option<oneshot::Receiver<()>>) -> Receipt {
         let limit = if self.durability == Durability::PowerLoss { LONGEST_SYNC } else { LONGEST_WAIT };
-        Receipt { written, slow: self.slow.clone(), limit }
+        Receipt { written, slow: self.slow.clone(), limit, refused: false }
     }
 
     /// Counts a row in, if there is room for it.
@@ -290,6 +297,7 @@ struct Thread {
 
 impl Thread {
     fn run(mut self) {
+        let alarm = Alarm::journal(self.intake.ledger.clone());
         let mut events = Vec::with_capacity(CROWD);
         loop {
             self.wait(&mut events);
@@ -297,6 +305,7 @@ impl Thread {
                 // The writer no longer waits for a disk that refuses, so there will be room.
                 let _ = self.outlet.writer.blocking_send(Message::Close(done));
                 self.outlet.hurry.notify_one();
+                alarm.disarm();
                 return;
             }
         }

@@ -102,12 +102,10 @@ struct Segment {
     closed: bool,
 }
 
+/// The file in use. Its lock is held while the disk writes, so only the thread that journals takes it.
 #[derive(Debug)]
-struct Files {
-    base: PathBuf,
-    ledger: Ledger,
-    segments: BTreeMap<u64, Segment>,
-    active: Option<File>,
+struct Active {
+    file: Option<File>,
     number: u64,
     /// Whether the last write may have left half of a line.
     torn: bool,
@@ -116,29 +114,42 @@ struct Files {
 /// The files of one database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Journal {
-    files: Arc<Mutex<Files>>,
+    base: PathBuf,
+    ledger: Ledger,
+    active: Arc<Mutex<Active>>,
+    /// What is known of the files. Its lock is never held over a disk.
+    segments: Arc<Mutex<BTreeMap<u64, Segment>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Journal {
     /// The journal of a database; files that are there already are not appended to.
     pub(super) fn new(database: &Path, ledger: Ledger) -> io::Result<Self> {
-        let found = found(database)?;
-        let number = found.last().map_or(0, |(number, _)| *number) + 1;
-        let segments = BTreeMap::new();
-        let files = Files { base: database.to_owned(), ledger, segments, active: None, number, torn: false };
-        Ok(Journal { files: Arc::new(Mutex::new(files)) })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Files> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+        let number = found(database)?.last().map_or(0, |(number, _)| *number) + 1;
+        let active = Active { file: None, number, torn: false };
+        Ok(Journal {
+            base: database.to_owned(),
+            ledger,
+            active: Arc::new(Mutex::new(active)),
+            segments: Arc::default(),
+        })
     }
 
     /// Appends whole records, `count` of them, and counts them as not stored. Returns the number of their file.
     pub(super) fn append(&self, records: &[u8], count: u64, sync: bool) -> io::Result<u64> {
-        let mut files = self.lock();
-        let written = files.append(records, count, sync);
-        let (failed, bytes) = (written.as_ref().err().map(ToString::to_string), files.bytes());
-        files.ledger.note(|state| {
+        let mut active = lock(&self.active);
+        let written = self.write(&mut active, records, sync);
+        if let Ok(number) = written
+            && let Some(segment) = lock(&self.segments).get_mut(&number)
+        {
+            segment.bytes += records.len() as u64;
+            segment.outstanding += count;
+        }
+        let (failed, bytes) = (written.as_ref().err().map(ToString::to_string), self.bytes());
+        self.ledger.note(|state| {
             state.journal_bytes = bytes;
             if failed.is_some() != state.journal_failed.is_some() {
                 state.journal_failed = failed.map(Arc::from);
@@ -147,102 +158,82 @@ impl Journal {
         written
     }
 
-    /// Records of a file are in the database. A closed file without others is removed.
-    pub(super) fn release(&self, number: u64, count: u64) {
-        let mut files = self.lock();
-        if let Some(segment) = files.segments.get_mut(&number) {
-            segment.outstanding = segment.outstanding.saturating_sub(count);
-            if segment.closed && segment.outstanding == 0 {
-                files.remove(number);
+    fn write(&self, active: &mut Active, records: &[u8], sync: bool) -> io::Result<u64> {
+        self.make_room(active, records.len() as u64)?;
+        let number = active.number;
+        let file = match &mut active.file {
+            Some(file) => file,
+            none => {
+                let file = OpenOptions::new().create(true).append(true).open(path(&self.base, number))?;
+                lock(&self.segments).insert(number, Segment::default());
+                none.insert(file)
             }
-        }
-    }
-
-    /// Closes the file in use, so that it can be read to its end. Returns all closed files.
-    pub(super) fn rotate(&self) -> Vec<(u64, PathBuf)> {
-        let mut files = self.lock();
-        files.close();
-        let closed = files.segments.iter().filter(|(_, segment)| segment.closed);
-        closed.map(|(number, _)| (*number, path(&files.base, *number))).collect()
-    }
-
-    /// Everything in a closed file is in the database.
-    pub(super) fn done(&self, number: u64) {
-        self.lock().remove(number);
-    }
-
-    /// The end: files in which everything is stored are removed.
-    pub(super) fn finish(&self) {
-        let mut files = self.lock();
-        files.close();
-        let stored: Vec<u64> =
-            files.segments.iter().filter(|(_, segment)| segment.outstanding == 0).map(|(number, _)| *number).collect();
-        for number in stored {
-            files.remove(number);
-        }
-    }
-}
-
-impl Files {
-    fn append(&mut self, records: &[u8], count: u64, sync: bool) -> io::Result<u64> {
-        self.make_room(records.len() as u64)?;
-        let number = self.number;
-        if self.active.is_none() {
-            let file = OpenOptions::new().create(true).append(true).open(path(&self.base, number))?;
-            self.segments.insert(number, Segment::default());
-            self.active = Some(file);
-        }
-        let Some(file) = &mut self.active else { return Err(io::ErrorKind::NotFound.into()) };
-        let written = if self.torn { file.write_all(b"\n") } else { Ok(()) };
+        };
+        let written = if active.torn { file.write_all(b"\n") } else { Ok(()) };
         let written = written.and_then(|()| file.write_all(records));
-        self.torn = written.is_err();
+        active.torn = written.is_err();
         written?;
         if sync {
             file.sync_data()?;
-        }
-        if let Some(segment) = self.segments.get_mut(&number) {
-            segment.bytes += records.len() as u64;
-            segment.outstanding += count;
         }
         Ok(number)
     }
 
     /// Begins the next file, or the same one from its begin, when it is time.
-    fn make_room(&mut self, more: u64) -> io::Result<()> {
-        if let (Some(file), Some(segment)) = (&self.active, self.segments.get_mut(&self.number)) {
+    fn make_room(&self, active: &mut Active, more: u64) -> io::Result<()> {
+        let segment = lock(&self.segments).get(&active.number).copied();
+        if let (Some(file), Some(segment)) = (&active.file, segment) {
             if segment.outstanding == 0 && segment.bytes > WORTH_CUTTING {
                 file.set_len(0)?;
-                *segment = Segment::default();
-                self.torn = false;
+                lock(&self.segments).insert(active.number, Segment::default());
+                active.torn = false;
             } else if segment.bytes > SEGMENT_BYTES {
-                self.close();
+                self.close(active);
             }
         }
         if self.bytes() + more > MOST_BYTES {
-            return Err(io::Error::new(
-                io::ErrorKind::StorageFull,
-                format!("the journal holds {MOST_BYTES} bytes already"),
-            ));
+            let text = format!("the journal holds {MOST_BYTES} bytes already");
+            return Err(io::Error::new(io::ErrorKind::StorageFull, text));
         }
         Ok(())
     }
 
-    fn close(&mut self) {
-        if self.active.take().is_some() {
-            let number = self.number;
-            self.number += 1;
-            self.torn = false;
-            if let Some(segment) = self.segments.get_mut(&number) {
-                segment.closed = true;
-                if segment.outstanding == 0 {
-                    self.remove(number);
-                }
-            }
+    /// Records of a file are in the database. A closed file without others is removed.
+    pub(super) fn release(&self, number: u64, count: u64) {
+        let mut segments = lock(&self.segments);
+        let Some(segment) = segments.get_mut(&number) else { return };
+        segment.outstanding = segment.outstanding.saturating_sub(count);
+        let over = segment.closed && segment.outstanding == 0;
+        drop(segments);
+        if over {
+            self.done(number);
         }
     }
 
-    fn remove(&mut self, number: u64) {
-        if self.segments.remove(&number).is_some() {
+    /// Closes the file in use, so that it can be read to its end. Returns all closed files.
+    pub(super) fn rotate(&self) -> Vec<(u64, PathBuf)> {
+        self.close(&mut lock(&self.active));
+        let segments = lock(&self.segments);
+        let closed = segments.iter().filter(|(_, segment)| segment.closed);
+        closed.map(|(number, _)| (*number, path(&self.base, *number))).collect()
+    }
+
+    fn close(&self, active: &mut Active) {
+        if active.file.take().is_none() {
+            return;
+        }
+        let number = active.number;
+        active.number += 1;
+        active.torn = false;
+        if let Some(segment) = lock(&self.segments).get_mut(&number) {
+            segment.closed = true;
+        }
+        self.release(number, 0);
+    }
+
+    /// Everything in a closed file is in the database.
+    pub(super) fn done(&self, number: u64) {
+        if lock(&self.segments).remove(&number).is_some() {
             let path = path(&self.base, number);
             if let Err(error) = std::fs::remove_file(&path) {
                 tracing::warn!(path = %path.display(), error = %error, "a journal that is stored cannot be removed");
@@ -252,8 +243,13 @@ impl Files {
         }
     }
 
+    /// The end: files in which everything is stored are removed.
+    pub(super) fn finish(&self) {
+        self.close(&mut lock(&self.active));
+    }
+
     fn bytes(&self) -> u64 {
-        self.segments.values().map(|segment| segment.bytes).sum()
+        lock(&self.segments).values().map(|segment| segment.bytes).sum()
     }
 }
 

@@ -123,18 +123,29 @@ impl Store {
         let next_id = Arc::new(AtomicI64::new(newest_id(&mut connection).await.map_err(failed)? + 1));
         let left = journal::found(path).map_err(beside)?;
         let recovered = recover::recover(&mut connection, &mut known, &left, &next_id).await;
-        let (stored, interrupted) = recovered.map_err(|error| match error {
+        let recovered = recovered.map_err(|error| match error {
             RecoverError::Database(source) => failed(source),
             RecoverError::Journal { path, source } => OpenError::Beside { path, source },
         })?;
+        let stored = recovered.stored;
         if stored > 0 {
-            tracing::warn!(rows = stored, interrupted, "the last process did not end well; its journal was brought in");
+            tracing::warn!(
+                rows = stored,
+                interrupted = recovered.interrupted,
+                "the last process did not end well; its journal was brought in"
+            );
         }
         // What was recovered may have taken numbers beyond those of the table.
         next_id.fetch_max(newest_id(&mut connection).await.map_err(failed)? + 1, Ordering::Relaxed);
         let journal = Journal::new(path, ledger.clone()).map_err(beside)?;
         for (_, file) in left {
-            std::fs::remove_file(&file).map_err(|source| OpenError::Beside { path: file, source })?;
+            // What is damaged in its middle is kept, for whoever wants to look.
+            let done = if recovered.damaged.contains(&file) {
+                std::fs::rename(&file, file.with_added_extension("damaged"))
+            } else {
+                std::fs::remove_file(&file)
+            };
+            done.map_err(|source| OpenError::Beside { path: file, source })?;
         }
         ledger.change(|state| {
             state.served = stored;
@@ -442,6 +453,61 @@ mod tests {
         let store = Store::open(&path, &config(Durability::Strict)).await.unwrap();
         let found: Vec<String> = store.newest(10).await.unwrap().into_iter().map(|row| row.request_id).collect();
         assert_eq!(found, ["a stranger", "whole", "counted", "cut off"]);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_journal_with_damage_and_with_a_row_that_cannot_be_kept_does_not_keep_the_rest_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("h.db");
+        let mut records = b"garbage\n\x00\xff\n".to_vec();
+        for id in 1..=40 {
+            let mut row = Row { request_id: format!("r{id}"), ..journal::tests::row(id) };
+            row.cost = Some(crate::catalog::NanoUsd(if id == 20 { i64::MAX } else { 5 }));
+            journal::encode(journal::Kind::Finished, &row, &mut records);
+            records.extend_from_slice(b"00000000 F {}\n");
+        }
+        let file = PathBuf::from(format!("{}.pending-2", path.display()));
+        std::fs::write(&file, &records).unwrap();
+        let mut first = Vec::new();
+        let row = Row { cost: Some(crate::catalog::NanoUsd(5)), ..journal::tests::row(50) };
+        journal::encode(journal::Kind::Finished, &row, &mut first);
+        std::fs::write(format!("{}.pending-1", path.display()), &first).unwrap();
+        let store = Store::open(&path, &config(Durability::Strict)).await.unwrap();
+        // With the row of all the money the sum of its hour would be no number any more.
+        let kept = store.newest(100).await.unwrap();
+        assert!(kept.len() == 40 && kept.iter().all(|row| row.request_id != "r20"), "{}", kept.len());
+        assert_eq!(store.state().borrow().stored, 40);
+        assert!(!file.exists() && file.with_added_extension("damaged").exists(), "what is damaged is kept aside");
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_put_in_the_place_of_the_history_gets_the_rows_that_come_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("h.db"), folder.path().join("other.db"));
+        let second = Store::open(&other, &config(Durability::Strict)).await.unwrap();
+        for number in 0..30 {
+            let row = row(&second, 1_000 + number);
+            drop(second.finished(row));
+        }
+        second.close().await;
+        let store = Store::open(&path, &config(Durability::Strict)).await.unwrap();
+        hand_over(&store, 5).await;
+        store.flush().await;
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+        }
+        std::fs::rename(&other, &path).unwrap();
+        hand_over(&store, 5).await;
+        let state = until(&store, |state| state.stored == 10).await;
+        assert!(balanced(&state) && state.dropped == 0, "{state:?}");
+        let mut connection = outside(&path).await;
+        assert_eq!(
+            count(&mut connection, "select count(*) from requests").await,
+            35,
+            "numbers that were taken are not"
+        );
         store.close().await;
     }
 }

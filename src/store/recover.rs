@@ -31,6 +31,7 @@ struct Content {
     finished: Vec<Box<Row>>,
     /// What was under way at its end, with what is known of it last.
     under_way: HashMap<i64, Box<Row>>,
+    damaged: u64,
 }
 
 async fn content(path: &Path, mut under_way: HashMap<i64, Box<Row>>) -> Result<Content, RecoverError> {
@@ -49,7 +50,7 @@ async fn content(path: &Path, mut under_way: HashMap<i64, Box<Row>>) -> Result<C
             // The last line of a process that was killed while it wrote: nobody was told that it was kept.
             tracing::warn!(path = %file.display(), damaged, "lines of the journal are damaged and were passed over");
         }
-        Ok::<_, std::io::Error>(Content { finished, under_way })
+        Ok::<_, std::io::Error>(Content { finished, under_way, damaged })
     });
     let failed = |source| RecoverError::Journal { path: path.to_owned(), source };
     read.await.map_err(|error| failed(std::io::Error::other(error)))?.map_err(failed)
@@ -63,7 +64,7 @@ pub(super) async fn replay(
     path: &Path,
     next_id: &AtomicI64,
 ) -> Result<u64, RecoverError> {
-    let Content { finished, under_way } = content(path, HashMap::new()).await?;
+    let Content { finished, under_way, .. } = content(path, HashMap::new()).await?;
     let stored = store(connection, known, finished, next_id).await?;
     let ids: Vec<i64> = under_way.keys().copied().collect();
     let ended = insert::existing(connection, &ids).await?;
@@ -74,14 +75,24 @@ pub(super) async fn replay(
     Ok(stored)
 }
 
-/// Brings everything in that a process left behind; what was under way is closed as interrupted. Returns how many rows
-/// were new and how many of them were interrupted.
+/// What a process left behind.
+#[derive(Debug, Default)]
+pub(super) struct Recovered {
+    /// Rows that were new.
+    pub(super) stored: u64,
+    /// Those of them that were under way.
+    pub(super) interrupted: u64,
+    /// Files with more damage than a last line that was cut.
+    pub(super) damaged: Vec<PathBuf>,
+}
+
+/// Brings everything in that a process left behind; what was under way is closed as interrupted.
 pub(super) async fn recover(
     connection: &mut SqliteConnection,
     known: &mut Known,
     files: &[(u64, PathBuf)],
     next_id: &AtomicI64,
-) -> Result<(u64, u64), RecoverError> {
+) -> Result<Recovered, RecoverError> {
     let left: Vec<(i64, String)> =
         sqlx::query_as("select id, row from in_flight order by id").fetch_all(&mut *connection).await?;
     let mut under_way = HashMap::with_capacity(left.len());
@@ -91,25 +102,27 @@ pub(super) async fn recover(
             Err(error) => tracing::warn!(id, error = %error, "a request that was under way cannot be read"),
         }
     }
-    let mut stored = 0;
+    let mut recovered = Recovered::default();
     for (_, path) in files {
         let content = content(path, under_way).await?;
         under_way = content.under_way;
-        stored += store(connection, known, content.finished, next_id).await?;
+        if content.damaged > 1 {
+            recovered.damaged.push(path.clone());
+        }
+        recovered.stored += store(connection, known, content.finished, next_id).await?;
     }
     let mut rest: Vec<Box<Row>> = under_way.into_values().collect();
     rest.sort_unstable_by_key(|row| row.id);
-    let mut interrupted = 0;
     for row in &mut rest {
         // One that was answered only lacks a count of its tokens.
         if row.status.is_none() {
-            interrupted += 1;
+            recovered.interrupted += 1;
             row.interrupt();
         }
     }
-    stored += store(connection, known, rest, next_id).await?;
+    recovered.stored += store(connection, known, rest, next_id).await?;
     sqlx::query("delete from in_flight").execute(&mut *connection).await?;
-    Ok((stored, interrupted))
+    Ok(recovered)
 }
 
 /// Writes the rows that are not there yet.
@@ -123,8 +136,9 @@ async fn store(
     rows.sort_by_key(|row| row.id);
     rows.dedup_by_key(|row| row.id);
     let mut stored = 0;
+    let mut size = CHUNK;
     while !rows.is_empty() {
-        let mut chunk = rows.split_off(rows.len().saturating_sub(CHUNK));
+        let mut chunk = rows.split_off(rows.len().saturating_sub(size));
         let ids: Vec<i64> = chunk.iter().map(|row| row.id).collect();
         let there = insert::existing(connection, &ids).await?;
         chunk.retain(|row| there.get(&row.id).is_none_or(|request_id| *request_id != row.request_id));
@@ -134,9 +148,22 @@ async fn store(
                 row.id = next_id.fetch_add(1, Ordering::Relaxed);
             }
         }
-        let learned = insert::commit(connection, known, &[], &chunk, i64::MIN).await?;
-        known.learn(learned);
-        stored += chunk.len() as u64;
+        match insert::commit(connection, known, &[], &chunk, i64::MIN).await {
+            Ok(learned) => {
+                known.learn(learned);
+                stored += chunk.len() as u64;
+            }
+            // One row must not keep the others out, nor the router from starting.
+            Err(error) if insert::is_fault_of_rows(&error) && chunk.len() > 1 => {
+                size = chunk.len().div_ceil(2);
+                rows.append(&mut chunk);
+            }
+            Err(error) if insert::is_fault_of_rows(&error) => {
+                let request_id = chunk.first().map_or("", |row| row.request_id.as_str());
+                tracing::error!(request_id, error = %error, "the history refused a row of the journal for good");
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(stored)
 }

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::insert::{self, Known};
 use super::intake::{Intake, Message};
 use super::journal::{self, Journal, Kind};
-use super::ledger::Ledger;
+use super::ledger::{Alarm, Ledger};
 use super::open::{self, Identity, OpenError};
 use super::prune::{self, Cutoff};
 use super::readers::Readers;
@@ -76,10 +76,7 @@ enum WriteError {
 impl WriteError {
     /// Whether the rows are at fault, so that waiting does not help.
     fn is_permanent(&self) -> bool {
-        let WriteError::Database(sqlx::Error::Database(error)) = self else { return false };
-        let code = error.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or(0);
-        // The primary code is the low byte: TOOBIG, CONSTRAINT, MISMATCH, RANGE.
-        matches!(code & 0xff, 18 | 19 | 20 | 25)
+        matches!(self, WriteError::Database(error) if insert::is_fault_of_rows(error))
     }
 }
 
@@ -151,6 +148,7 @@ impl Batch {
 
 impl Task {
     pub(super) async fn run(mut self) {
+        let alarm = Alarm::database(self.ledger.clone());
         let mut messages = Vec::with_capacity(BATCH);
         loop {
             let due =
@@ -179,6 +177,7 @@ impl Task {
             }
             if let Some(done) = self.last.take() {
                 self.end(done).await;
+                alarm.disarm();
                 return;
             }
         }
@@ -239,8 +238,17 @@ impl Task {
             match self.commit(&batch).await {
                 Ok(()) => self.stored(&batch),
                 Err(error) if error.is_permanent() => match (batch.begun.len(), batch.finished.len()) {
-                    (0, 1) if self.is_there(&batch.finished[0]).await => self.stored(&batch),
-                    (0, 1) | (_, 0) => self.lose(&batch, &error),
+                    (0, 1) => match self.there(batch.finished[0].id).await {
+                        Some(request_id) if request_id == batch.finished[0].request_id => self.stored(&batch),
+                        Some(_) => {
+                            // Another file was put here, which has a request of this number.
+                            let mut batch = batch;
+                            batch.finished[0].id = self.next_id.fetch_add(1, Ordering::Relaxed);
+                            work.push(batch);
+                        }
+                        None => self.lose(&batch, &error),
+                    },
+                    (_, 0) => self.lose(&batch, &error),
                     // One row must not take its neighbours with it.
                     _ => work.extend(batch.split()),
                 },
@@ -257,10 +265,10 @@ impl Task {
         }
     }
 
-    async fn is_there(&mut self, row: &Row) -> bool {
-        let Some(connection) = &mut self.connection else { return false };
-        let there = insert::existing(connection, &[row.id]).await;
-        there.is_ok_and(|there| there.get(&row.id) == Some(&row.request_id))
+    /// Which request has a number already.
+    async fn there(&mut self, id: i64) -> Option<String> {
+        let connection = self.connection.as_mut()?;
+        insert::existing(connection, &[id]).await.ok()?.remove(&id)
     }
 
     async fn commit(&mut self, batch: &Batch) -> Result<(), WriteError> {
@@ -293,6 +301,7 @@ impl Task {
         }
         let mut connection = open::again(&self.path).await?;
         self.known = Known::read(&mut connection).await?;
+        self.next_id.fetch_max(super::newest_id(&mut connection).await? + 1, Ordering::Relaxed);
         self.identity = open::identity(&self.path);
         self.connection = Some(connection);
         let fresh = Readers::new(open::readers(&self.path));
