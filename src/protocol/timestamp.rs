@@ -46,7 +46,8 @@ impl FromStr for Timestamp {
         let is_date = text.len() == 10;
         let full = if is_date { format!("{text}T00:00:00Z") } else { text.to_owned() };
         let time = OffsetDateTime::parse(&full, &Rfc3339).map_err(|_| TimestampError(text.to_owned()))?;
-        let nanos = time.to_offset(UtcOffset::UTC).unix_timestamp_nanos();
+        let time = time.checked_to_offset(UtcOffset::UTC).ok_or_else(|| TimestampError(text.to_owned()))?;
+        let nanos = time.unix_timestamp_nanos();
         i64::try_from(nanos.div_euclid(1_000_000)).map(Timestamp).map_err(|_| TimestampError(text.to_owned()))
     }
 }
@@ -57,6 +58,7 @@ mod tests {
 
     #[test]
     fn times_are_read_and_written_as_rfc_3339_in_utc() {
+        assert!("9999-12-31T23:59:59-23:59".parse::<Timestamp>().is_err(), "beyond the calendar in UTC");
         let time: Timestamp = "2026-11-23T09:30:00.5+01:00".parse().unwrap();
         assert_eq!(time.to_string(), "2026-11-23T08:30:00.500Z");
         assert_eq!("2026-11-23".parse::<Timestamp>().unwrap().to_string(), "2026-11-23T00:00:00.000Z");

@@ -5,12 +5,12 @@ use poem_openapi::types::Example;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, SqliteConnection};
 
-use super::insert::ID_SLACK_MS;
+use super::find::find;
 use super::readers::Readers;
 use super::row::Row;
 use super::{Store, StoreError};
 use crate::catalog::{NanoUsd, Tier};
-use crate::protocol::{RequestId, Timestamp, UsageSource};
+use crate::protocol::{Timestamp, UsageSource};
 
 /// One request of the history. `null` is unknown; it is never the same as 0.
 #[derive(Debug, Clone, PartialEq, Default, Object)]
@@ -255,27 +255,7 @@ impl Store {
     pub async fn request(&self, request_id: &str) -> Result<Option<(HistoryRow, Vec<AttemptRow>)>, StoreError> {
         let readers = self.readers();
         let mut connection = readers.connection().await?;
-        // A fresh id tells when it was made, so the row is in a zone of that time. Others are indexed.
-        let mut id: Option<i64> = None;
-        if let Some(ms) = RequestId::time_in(request_id) {
-            id = sqlx::query_scalar(
-                "select r.id from zones z cross join requests r on r.id >= z.zone << 8 and r.id < (z.zone + 1) << 8
-                 where z.last_ms >= ? and z.first_ms <= ? and r.request_id = ? limit 1",
-            )
-            .bind(ms - ID_SLACK_MS)
-            .bind(ms + ID_SLACK_MS)
-            .bind(request_id)
-            .fetch_optional(&mut *connection)
-            .await?;
-        }
-        if id.is_none() {
-            id = sqlx::query_scalar(
-                "select id from requests where request_id = ? and client_request_id = 1 order by id desc limit 1",
-            )
-            .bind(request_id)
-            .fetch_optional(&mut *connection)
-            .await?;
-        }
+        let id = find(&mut connection, request_id).await?.map(|(id, _)| id);
         let Some(id) = id else { return under_way(&mut connection, request_id).await };
         let mut query = QueryBuilder::new("select ");
         query.push(COLUMNS).push(" from requests r left join sessions s on s.id = r.session_id where r.id = ");

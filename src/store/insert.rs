@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
+use super::find;
 use super::marks::{self, Values};
 use super::rollup::{self, Slot};
 use super::row::{Attempt, Row};
 use crate::catalog::NanoUsd;
-use crate::protocol::RequestId;
 
 /// Names whose numbers are kept in memory; others are looked up.
 const REMEMBERED_NAMES: usize = 10_000;
@@ -18,8 +18,6 @@ const REMEMBERED_NAMES: usize = 10_000;
 const CHUNKS: [usize; 3] = [128, 16, 1];
 /// Parameters of one statement that looks rows up.
 const LOOKUPS: usize = 256;
-/// How far the time in a request's id may be from its arrival for the request to be found by it.
-pub(super) const ID_SLACK_MS: i64 = 60_000;
 
 /// What is known of the tables' content, so that it need not be read again.
 #[derive(Debug, Default)]
@@ -398,12 +396,11 @@ type Insert<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
 fn bind<'q>(query: Insert<'q>, row: &'q Row, ids: &Ids) -> Insert<'q> {
     let tokens = |count: Option<u64>| count.and_then(|count| i64::try_from(count).ok());
     let nanos = |cost: Option<NanoUsd>| cost.map(|cost| cost.0);
-    let own_id = RequestId::time_in(&row.request_id).is_some_and(|ms| (ms - row.created_at_ms).abs() < ID_SLACK_MS);
     query
         .bind(row.id)
         .bind(row.created_at_ms)
         .bind(row.request_id.as_str())
-        .bind(!own_id)
+        .bind(!find::tells_time(&row.request_id, row.created_at_ms))
         .bind(ids.session)
         .bind(ids.key)
         .bind(i64::from(row.decision.number()))

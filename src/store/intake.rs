@@ -68,7 +68,8 @@ enum Event {
 pub(super) enum Message {
     Begun(Box<Row>, u64),
     /// The second number is that of the file in which it stands as answered.
-    Finished(Box<Row>, [u64; 2]),
+    /// Who waits gets its receipt from the database, if the journal could not give it.
+    Finished(Box<Row>, [u64; 2], Option<oneshot::Sender<()>>),
     Flush(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
@@ -297,7 +298,7 @@ struct Thread {
 
 impl Thread {
     fn run(mut self) {
-        let alarm = Alarm::journal(self.intake.ledger.clone());
+        let _alarm = Alarm::journal(self.intake.ledger.clone());
         let mut events = Vec::with_capacity(CROWD);
         loop {
             self.wait(&mut events);
@@ -305,7 +306,6 @@ impl Thread {
                 // The writer no longer waits for a disk that refuses, so there will be room.
                 let _ = self.outlet.writer.blocking_send(Message::Close(done));
                 self.outlet.hurry.notify_one();
-                alarm.disarm();
                 return;
             }
         }
@@ -384,11 +384,17 @@ impl Thread {
                     self.answered.insert(row.id, number);
                 }
                 Event::Finished(row, written) => {
-                    if let Some(written) = written {
-                        let _ = written.send(());
-                    }
                     let before = self.answered.remove(&row.id).unwrap_or(0);
-                    self.pass_on(Message::Finished(row, [number, before]));
+                    let mut waits = None;
+                    if let Some(written) = written {
+                        if number == 0 {
+                            waits = Some(written);
+                            self.outlet.hurry.notify_one();
+                        } else {
+                            let _ = written.send(());
+                        }
+                    }
+                    self.pass_on(Message::Finished(row, [number, before], waits));
                 }
                 Event::Flush(done) => {
                     self.pass_on(Message::Flush(done));
@@ -440,7 +446,7 @@ impl Thread {
             }
         };
         match refused {
-            Message::Finished(row, [number, _]) => self.spill(&row, number),
+            Message::Finished(row, [number, _], _) => self.spill(&row, number),
             Message::Begun(..) => self.outlet.gaps.store(true, Ordering::Release),
             Message::Flush(_) | Message::Close(_) => {}
         }

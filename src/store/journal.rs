@@ -11,12 +11,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::ledger::Ledger;
+use super::open::{self, Identity};
 use super::row::Row;
 
 /// A file that is longer is closed, and the next one begun.
 const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 /// The same file is used again from its begin once everything in it is stored and it is longer than this.
 const WORTH_CUTTING: u64 = 1024 * 1024;
+/// Names of files that are tried in a row.
+const MOST_TRIES: u32 = 16;
 /// Most bytes of all files together. What comes then is refused.
 const MOST_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -49,6 +52,8 @@ impl Kind {
 
 /// Appends a record to a buffer.
 pub(super) fn encode(kind: Kind, row: &Row, buffer: &mut Vec<u8>) {
+    // A line of its own, whatever was left before it.
+    buffer.push(b'\n');
     let begin = buffer.len();
     buffer.extend_from_slice(b"00000000 ");
     buffer.push(kind.letter());
@@ -106,9 +111,9 @@ struct Segment {
 #[derive(Debug)]
 struct Active {
     file: Option<File>,
+    /// Which file that is: one that was removed would take rows and keep none.
+    identity: Option<Identity>,
     number: u64,
-    /// Whether the last write may have left half of a line.
-    torn: bool,
 }
 
 /// The files of one database. Cheap to clone.
@@ -129,7 +134,7 @@ impl Journal {
     /// The journal of a database; files that are there already are not appended to.
     pub(super) fn new(database: &Path, ledger: Ledger) -> io::Result<Self> {
         let number = found(database)?.last().map_or(0, |(number, _)| *number) + 1;
-        let active = Active { file: None, number, torn: false };
+        let active = Active { file: None, identity: None, number };
         Ok(Journal {
             base: database.to_owned(),
             ledger,
@@ -159,24 +164,35 @@ impl Journal {
     }
 
     fn write(&self, active: &mut Active, records: &[u8], sync: bool) -> io::Result<u64> {
+        if active.file.is_some() && open::identity(&path(&self.base, active.number)) != active.identity {
+            tracing::error!("the history's journal was removed while it was in use; it is made anew");
+            self.close(active);
+        }
         self.make_room(active, records.len() as u64)?;
-        let number = active.number;
-        let file = match &mut active.file {
-            Some(file) => file,
-            none => {
-                let file = OpenOptions::new().create(true).append(true).open(path(&self.base, number))?;
-                lock(&self.segments).insert(number, Segment::default());
-                none.insert(file)
-            }
-        };
-        let written = if active.torn { file.write_all(b"\n") } else { Ok(()) };
-        let written = written.and_then(|()| file.write_all(records));
-        active.torn = written.is_err();
-        written?;
+        if active.file.is_none() {
+            self.open(active)?;
+        }
+        let Some(file) = &mut active.file else { return Err(io::ErrorKind::NotFound.into()) };
+        file.write_all(records)?;
         if sync {
             file.sync_data()?;
         }
-        Ok(number)
+        Ok(active.number)
+    }
+
+    /// Opens the next file. A name that cannot be had is passed over.
+    fn open(&self, active: &mut Active) -> io::Result<()> {
+        for _ in 0..MOST_TRIES {
+            let path = path(&self.base, active.number);
+            if let Ok(file) = OpenOptions::new().create_new(true).append(true).open(&path) {
+                lock(&self.segments).insert(active.number, Segment::default());
+                active.identity = open::identity(&path);
+                active.file = Some(file);
+                return Ok(());
+            }
+            active.number += 1;
+        }
+        Err(io::Error::other(format!("no file of the journal can be made beside {}", self.base.display())))
     }
 
     /// Begins the next file, or the same one from its begin, when it is time.
@@ -186,7 +202,6 @@ impl Journal {
             if segment.outstanding == 0 && segment.bytes > WORTH_CUTTING {
                 file.set_len(0)?;
                 lock(&self.segments).insert(active.number, Segment::default());
-                active.torn = false;
             } else if segment.bytes > SEGMENT_BYTES {
                 self.close(active);
             }
@@ -224,7 +239,6 @@ impl Journal {
         }
         let number = active.number;
         active.number += 1;
-        active.torn = false;
         if let Some(segment) = lock(&self.segments).get_mut(&number) {
             segment.closed = true;
         }
@@ -266,10 +280,12 @@ pub(super) fn found(database: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        let number = entry
-            .file_name()
-            .to_str()
-            .and_then(|file| file.strip_prefix(name)?.strip_prefix(".pending-")?.parse::<u64>().ok());
+        let number = entry.file_name().to_str().and_then(|file| {
+            let text = file.strip_prefix(name)?.strip_prefix(".pending-")?;
+            text.parse::<u64>().ok().filter(|number| number.to_string() == text && *number < u64::MAX / 2)
+        });
+        // Anything else of that name is not ours, and passed over when its number's turn comes.
+        let number = number.filter(|_| entry.file_type().is_ok_and(|kind| kind.is_file()));
         files.extend(number.map(|number| (number, path(database, number))));
     }
     files.sort_unstable();
@@ -322,7 +338,7 @@ pub(super) mod tests {
     fn a_record_comes_back_as_it_was_and_a_damaged_one_does_not() {
         let mut buffer = Vec::new();
         encode(Kind::Answered, &row(5), &mut buffer);
-        let line = buffer.strip_suffix(b"\n").unwrap();
+        let line = buffer.trim_ascii();
         assert!(!line.contains(&b'\n'), "one line, whatever the texts hold");
         assert_eq!(decode(line), Some((Kind::Answered, Box::new(row(5)))));
         for at in 0..line.len() {
@@ -343,7 +359,6 @@ pub(super) mod tests {
         let (_, path) = journal.rotate().remove(0);
         let mut bytes = std::fs::read(&path).unwrap();
         bytes.extend_from_slice(&buffer[..40]);
-        bytes.push(b'\n');
         bytes.extend_from_slice(&buffer);
         bytes.extend_from_slice(&buffer[..buffer.len() - 9]);
         std::fs::write(&path, bytes).unwrap();

@@ -61,32 +61,26 @@ impl Ledger {
     }
 }
 
-/// Says so if a writer ends before its time, as a panic would make it: nobody else would notice.
+/// Says so if a writer panics: nobody else would notice.
 #[derive(Debug)]
 pub(super) struct Alarm {
     ledger: Ledger,
     of_journal: bool,
-    armed: bool,
 }
 
 impl Alarm {
     pub(super) fn journal(ledger: Ledger) -> Self {
-        Alarm { ledger, of_journal: true, armed: true }
+        Alarm { ledger, of_journal: true }
     }
 
     pub(super) fn database(ledger: Ledger) -> Self {
-        Alarm { ledger, of_journal: false, armed: true }
-    }
-
-    /// This is the end, as it should be.
-    pub(super) fn disarm(mut self) {
-        self.armed = false;
+        Alarm { ledger, of_journal: false }
     }
 }
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        if self.armed {
+        if std::thread::panicking() {
             let why: Arc<str> = "its writer has ended; restart the router".into();
             tracing::error!(of_journal = self.of_journal, "a writer of the history has ended before its time");
             let of_journal = self.of_journal;

@@ -7,6 +7,7 @@
 
 mod care;
 mod export;
+mod find;
 mod histogram;
 mod history;
 mod insert;
@@ -368,8 +369,8 @@ mod tests {
         let store = Store::open_within(&path, &config(Durability::Relaxed), FEW).await.unwrap();
         let mut lock = outside(&path).await;
         sqlx::query("begin immediate").execute(&mut lock).await.unwrap();
-        // No file can be made where a folder of its name is.
-        for number in 1..50 {
+        // No file can be made where a folder of its name is; so many are not passed over at once.
+        for number in 1..20_000 {
             std::fs::create_dir(format!("{}.pending-{number}", path.display())).unwrap();
         }
         hand_over(&store, 500).await;
@@ -450,6 +451,11 @@ mod tests {
         let mut records = Vec::new();
         journal::encode(journal::Kind::Finished, &named(3, "a stranger"), &mut records);
         std::fs::write(format!("{}.pending-9", path.display()), &records).unwrap();
+        for number in [9, 10, 12] {
+            std::fs::write(format!("{}.pending-{number}", path.display()), &records).unwrap();
+        }
+        Store::open(&path, &config(Durability::Strict)).await.unwrap().close().await;
+        std::fs::write(format!("{}.pending-9", path.display()), &records).unwrap();
         let store = Store::open(&path, &config(Durability::Strict)).await.unwrap();
         let found: Vec<String> = store.newest(10).await.unwrap().into_iter().map(|row| row.request_id).collect();
         assert_eq!(found, ["a stranger", "whole", "counted", "cut off"]);
@@ -509,5 +515,80 @@ mod tests {
             "numbers that were taken are not"
         );
         store.close().await;
+    }
+
+    /// What a start finds after a kill at this moment: the rows in a copy of the files.
+    async fn after_a_kill(path: &Path) -> usize {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(path.parent().unwrap()).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_file() && entry.path().extension().is_none_or(|kind| kind != "lock") {
+                std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+            }
+        }
+        let copy = folder.path().join(path.file_name().unwrap());
+        let store = Store::open(&copy, &config(Durability::Strict)).await.unwrap();
+        let rows = store.newest(1_000).await.unwrap().len();
+        store.close().await;
+        rows
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_is_removed_damaged_or_blocked_while_it_is_in_use_keeps_what_comes_then() {
+        use std::io::Write as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("h.db");
+        let store = Store::open(&path, &config(Durability::Strict)).await.unwrap();
+        let mut lock = outside(&path).await;
+        sqlx::query("begin immediate").execute(&mut lock).await.unwrap();
+        let file = |number: u64| PathBuf::from(format!("{}.pending-{number}", path.display()));
+        std::fs::create_dir(file(1)).unwrap();
+        hand_over(&store, 3).await;
+        assert_eq!(after_a_kill(&path).await, 3, "a name that is taken is passed over");
+        let mut damage = std::fs::OpenOptions::new().append(true).open(file(2)).unwrap();
+        damage.write_all(b"garbage without an end").unwrap();
+        hand_over(&store, 3).await;
+        assert_eq!(after_a_kill(&path).await, 6, "what was left before a line does not swallow it");
+        std::fs::remove_file(file(2)).unwrap();
+        hand_over(&store, 4).await;
+        assert_eq!(after_a_kill(&path).await, 4, "a file without a name keeps nothing");
+        sqlx::query("rollback").execute(&mut lock).await.unwrap();
+        until(&store, |state| state.stored == 10).await;
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn without_a_journal_the_last_byte_waits_for_the_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("h.db");
+        let store = Store::open(&path, &config(Durability::Strict)).await.unwrap();
+        for number in 1..2_000 {
+            std::fs::create_dir(format!("{}.pending-{number}", path.display())).unwrap();
+        }
+        hand_over(&store, 5).await;
+        assert!(store.state().borrow().journal_failed.is_some());
+        assert_eq!(after_a_kill(&path).await, 5);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn pruning_comes_to_an_end_while_time_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("h.db");
+        seed(&path, 3_000, 40, 3, |_| {}).await.unwrap();
+        let keep = Keep { days: 10, minute_days: 3 };
+        let mut connection = open::for_writing(&path).await.unwrap();
+        let mut steps = 0;
+        loop {
+            steps += 1;
+            assert!(steps < 100, "it would go on for ever");
+            // A second goes by with every step.
+            let now = Timestamp(Timestamp::now().0 + steps * 1_000);
+            if !prune::step(&mut connection, keep.cutoff(now)).await.unwrap().more {
+                break;
+            }
+        }
+        let dead =
+            "select count(*) from sessions where id not in (select session_id from requests where session_id > 0)";
+        assert_eq!(count(&mut connection, dead).await, 0, "sessions went too");
     }
 }

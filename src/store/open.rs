@@ -49,6 +49,12 @@ pub enum OpenError {
         /// The newest migration in it.
         version: i64,
     },
+    /// Another process has locked it.
+    #[error("the history {} is locked by another process; wait for that to end, or set store.url to another file", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process writes it.
     #[error("the history {} is in use by another xrouter; end that one, or set store.url to another file", path.display())]
     InUse {
@@ -87,6 +93,9 @@ impl OpenError {
         let code = source.as_database_error().and_then(|error| error.code().map(Cow::into_owned));
         if matches!(code.as_deref(), Some("26" | "11")) {
             return OpenError::Foreign { path: path.to_owned(), reason: "it is no intact SQLite database".to_owned() };
+        }
+        if code.is_some_and(|code| code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))) {
+            return OpenError::Locked { path: path.to_owned() };
         }
         OpenError::Database { path: path.to_owned(), source }
     }

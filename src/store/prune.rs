@@ -72,13 +72,13 @@ async fn delete(connection: &mut SqliteConnection, cutoff: Cutoff) -> Result<Pru
     let mut pruned = Pruned::default();
     if let Some(rows_ms) = cutoff.rows_ms {
         sqlx::query(MAXIMUM).bind("pruned_before_ms").bind(rows_ms).execute(&mut *connection).await?;
+        // Numbers are not given twice, even when nothing is left.
+        sqlx::query(LAST_ID).execute(&mut *connection).await?;
         let zones: Vec<i64> = sqlx::query_scalar(WHOLE).bind(rows_ms).bind(ZONES).fetch_all(&mut *connection).await?;
         for zone in &zones {
             pruned.rows += delete_rows(connection, *zone, i64::MAX).await?;
             sqlx::query("delete from marks where zone = ?").bind(zone).execute(&mut *connection).await?;
             sqlx::query("delete from zones where zone = ?").bind(zone).execute(&mut *connection).await?;
-            // Numbers are not given twice, even when nothing is left.
-            sqlx::query(MAXIMUM).bind("last_id").bind(((zone + 1) << ZONE_BITS) - 1).execute(&mut *connection).await?;
         }
         if zones.is_empty() {
             let cut: Option<i64> =
@@ -93,8 +93,8 @@ async fn delete(connection: &mut SqliteConnection, cutoff: Cutoff) -> Result<Pru
                     .bind(zone)
                     .execute(&mut *connection)
                     .await?;
-                pruned.more = true;
-            } else {
+            }
+            if pruned.rows == 0 {
                 let gone = sqlx::query(
                     "delete from sessions where id in (select id from sessions where last_ms < ? order by last_ms limit ?)",
                 );
@@ -109,7 +109,7 @@ async fn delete(connection: &mut SqliteConnection, cutoff: Cutoff) -> Result<Pru
             .execute(&mut *connection)
             .await?;
         }
-        pruned.more |= !zones.is_empty() || pruned.sessions > 0;
+        pruned.more |= pruned.rows > 0 || !zones.is_empty() || pruned.sessions > 0;
     }
     let gone = sqlx::query(
         "delete from rollup_minute where begin_ms in
@@ -123,6 +123,9 @@ async fn delete(connection: &mut SqliteConnection, cutoff: Cutoff) -> Result<Pru
 /// Zones of which nothing is to stay. The newest is never one of them: a router may remember its marks.
 const WHOLE: &str = "select zone from zones where last_ms < ? and zone < (select max(zone) from zones)
     order by last_ms limit ?";
+
+const LAST_ID: &str = "insert into meta select 'last_id', max(id) from requests having max(id) is not null
+    on conflict do update set value = max(value, excluded.value)";
 
 const MAXIMUM: &str = "insert into meta values (?, ?) on conflict do update set value = max(value, excluded.value)";
 

@@ -9,10 +9,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use sqlx::SqliteConnection;
 
+use super::find;
 use super::insert::{self, Known};
 use super::journal::{self, Kind};
 use super::row::Row;
 
+/// The number of a row that is there under another one.
+const ALREADY: i64 = i64::MIN;
 /// Rows of one transaction.
 const CHUNK: usize = 1_000;
 
@@ -143,11 +146,15 @@ async fn store(
         let there = insert::existing(connection, &ids).await?;
         chunk.retain(|row| there.get(&row.id).is_none_or(|request_id| *request_id != row.request_id));
         for row in &mut chunk {
-            // The journal is of another file than this one, say of one that was moved away.
+            // The journal is of another file than this one, say of one that was moved away. Its rows get new numbers, and
+            // may have got them before.
             if there.contains_key(&row.id) {
-                row.id = next_id.fetch_add(1, Ordering::Relaxed);
+                let before = find::find(connection, &row.request_id).await?;
+                let was_there = before.is_some_and(|(_, created_at_ms)| created_at_ms == row.created_at_ms);
+                row.id = if was_there { ALREADY } else { next_id.fetch_add(1, Ordering::Relaxed) };
             }
         }
+        chunk.retain(|row| row.id != ALREADY);
         match insert::commit(connection, known, &[], &chunk, i64::MIN).await {
             Ok(learned) => {
                 known.learn(learned);

@@ -23,6 +23,7 @@ use super::open::{self, Identity, OpenError};
 use super::prune::{self, Cutoff};
 use super::readers::Readers;
 use super::recover::{self, RecoverError};
+use super::rollup::{DAY_MS, MINUTE_MS, floor};
 use super::row::Row;
 use crate::protocol::Timestamp;
 
@@ -39,8 +40,6 @@ const ROUND: Duration = Duration::from_secs(1);
 /// How long nothing is looked for once everything that was too old is gone.
 const BETWEEN_PRUNINGS: Duration = Duration::from_mins(1);
 
-const DAY_MS: i64 = 86_400_000;
-
 /// How long things are kept.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Keep {
@@ -51,10 +50,12 @@ pub(super) struct Keep {
 }
 
 impl Keep {
+    /// To the minute, so that looking again and again finds nothing new to do.
     pub(super) fn cutoff(self, now: Timestamp) -> Cutoff {
+        let now = floor(now.0, MINUTE_MS);
         Cutoff {
-            rows_ms: (self.days > 0).then(|| now.0 - i64::from(self.days) * DAY_MS),
-            minutes_ms: now.0 - i64::from(self.minute_days) * DAY_MS,
+            rows_ms: (self.days > 0).then(|| now - i64::from(self.days) * DAY_MS),
+            minutes_ms: now - i64::from(self.minute_days) * DAY_MS,
         }
     }
 }
@@ -121,6 +122,8 @@ struct Batch {
     finished_in: Vec<[u64; 2]>,
     /// Where the journal has the beginnings of finished ones.
     over_in: Vec<u64>,
+    /// Who waits for the database, as the journal could not take their rows.
+    written: Vec<oneshot::Sender<()>>,
 }
 
 impl Batch {
@@ -148,7 +151,7 @@ impl Batch {
 
 impl Task {
     pub(super) async fn run(mut self) {
-        let alarm = Alarm::database(self.ledger.clone());
+        let _alarm = Alarm::database(self.ledger.clone());
         let mut messages = Vec::with_capacity(BATCH);
         loop {
             let due =
@@ -177,7 +180,6 @@ impl Task {
             }
             if let Some(done) = self.last.take() {
                 self.end(done).await;
-                alarm.disarm();
                 return;
             }
         }
@@ -207,7 +209,8 @@ impl Task {
                 Message::Begun(row, number) => {
                     self.begun.insert(row.id, Begun { row, number, since: Instant::now() });
                 }
-                Message::Finished(row, numbers) => {
+                Message::Finished(row, numbers, written) => {
+                    batch.written.extend(written);
                     if let Some(begun) = self.begun.remove(&row.id) {
                         batch.over_in.push(begun.number);
                     }
@@ -231,18 +234,22 @@ impl Task {
     /// Writes a batch, for as long as it takes; once the router ends, until a try fails.
     async fn store(&mut self, batch: Batch) {
         let mut work = vec![batch];
-        while let Some(batch) = work.pop() {
+        while let Some(mut batch) = work.pop() {
             if batch.is_empty() {
                 continue;
             }
             match self.commit(&batch).await {
-                Ok(()) => self.stored(&batch),
+                Ok(()) => {
+                    self.stored(&batch);
+                    for written in batch.written.drain(..) {
+                        let _ = written.send(());
+                    }
+                }
                 Err(error) if error.is_permanent() => match (batch.begun.len(), batch.finished.len()) {
                     (0, 1) => match self.there(batch.finished[0].id).await {
                         Some(request_id) if request_id == batch.finished[0].request_id => self.stored(&batch),
                         Some(_) => {
                             // Another file was put here, which has a request of this number.
-                            let mut batch = batch;
                             batch.finished[0].id = self.next_id.fetch_add(1, Ordering::Relaxed);
                             work.push(batch);
                         }
