@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::{Arguments as _, AssertSqlSafe, SqliteConnection};
 
 use super::find;
 use super::marks::{self, Values};
@@ -113,11 +113,12 @@ async fn batch(
     for (size, statement) in CHUNKS.iter().zip(INSERTS.iter()) {
         while rest.len() >= *size {
             let (chunk, after) = rest.split_at(*size);
-            let mut query = sqlx::query::<sqlx::Sqlite>(AssertSqlSafe(statement.as_str()));
+            let mut arguments = SqliteArguments::default();
+            arguments.reserve(size * COLUMNS.len(), 0);
             for (row, ids) in chunk {
-                query = bind(query, row, ids);
+                bind(&mut arguments, row, ids).map_err(sqlx::Error::Encode)?;
             }
-            query.execute(&mut *connection).await?;
+            sqlx::query_with(AssertSqlSafe(statement.as_str()), arguments).execute(&mut *connection).await?;
             rest = after;
         }
     }
@@ -390,48 +391,46 @@ static INSERTS: LazyLock<[String; 3]> = LazyLock::new(|| {
     })
 });
 
-type Insert<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
-
-/// Binds one row, in the order of [`COLUMNS`].
-fn bind<'q>(query: Insert<'q>, row: &'q Row, ids: &Ids) -> Insert<'q> {
+/// Binds one row, in the order of [`COLUMNS`]. Straight into the arguments: a query is moved with every value.
+fn bind(to: &mut SqliteArguments, row: &Row, ids: &Ids) -> Result<(), sqlx::error::BoxDynError> {
     let tokens = |count: Option<u64>| count.and_then(|count| i64::try_from(count).ok());
     let nanos = |cost: Option<NanoUsd>| cost.map(|cost| cost.0);
-    query
-        .bind(row.id)
-        .bind(row.created_at_ms)
-        .bind(row.request_id.as_str())
-        .bind(!find::tells_time(&row.request_id, row.created_at_ms))
-        .bind(ids.session)
-        .bind(ids.key)
-        .bind(i64::from(row.decision.number()))
-        .bind(ids.source)
-        .bind(row.score)
-        .bind(row.confidence)
-        .bind(row.reason.as_deref())
-        .bind(row.tier.map(|tier| i64::from(tier.number())))
-        .bind(ids.upstream)
-        .bind(ids.provider)
-        .bind(ids.requested_model)
-        .bind(ids.selected_model)
-        .bind(ids.response_model)
-        .bind(row.local)
-        .bind(row.stream)
-        .bind(row.status)
-        .bind(ids.error_type)
-        .bind(i64::try_from(row.attempts.len()).unwrap_or(i64::MAX))
-        .bind(tokens(row.usage.input_tokens))
-        .bind(tokens(row.usage.cached_input_tokens))
-        .bind(tokens(row.usage.cache_write_tokens))
-        .bind(tokens(row.usage.output_tokens))
-        .bind(tokens(row.usage.reasoning_tokens))
-        .bind(row.usage_source.number())
-        .bind(nanos(row.cost))
-        .bind(nanos(row.frontier_cost))
-        .bind(row.asked_classifier)
-        .bind(tokens(row.classifier_usage.input_tokens))
-        .bind(tokens(row.classifier_usage.output_tokens))
-        .bind(row.classify_us)
-        .bind(row.first_token_us)
-        .bind(row.duration_us)
-        .bind(row.usage_raw.as_deref())
+    to.add(row.id)?;
+    to.add(row.created_at_ms)?;
+    to.add(row.request_id.as_str())?;
+    to.add(!find::tells_time(&row.request_id, row.created_at_ms))?;
+    to.add(ids.session)?;
+    to.add(ids.key)?;
+    to.add(i64::from(row.decision.number()))?;
+    to.add(ids.source)?;
+    to.add(row.score)?;
+    to.add(row.confidence)?;
+    to.add(row.reason.as_deref())?;
+    to.add(row.tier.map(|tier| i64::from(tier.number())))?;
+    to.add(ids.upstream)?;
+    to.add(ids.provider)?;
+    to.add(ids.requested_model)?;
+    to.add(ids.selected_model)?;
+    to.add(ids.response_model)?;
+    to.add(row.local)?;
+    to.add(row.stream)?;
+    to.add(row.status)?;
+    to.add(ids.error_type)?;
+    to.add(i64::try_from(row.attempts.len()).unwrap_or(i64::MAX))?;
+    to.add(tokens(row.usage.input_tokens))?;
+    to.add(tokens(row.usage.cached_input_tokens))?;
+    to.add(tokens(row.usage.cache_write_tokens))?;
+    to.add(tokens(row.usage.output_tokens))?;
+    to.add(tokens(row.usage.reasoning_tokens))?;
+    to.add(row.usage_source.number())?;
+    to.add(nanos(row.cost))?;
+    to.add(nanos(row.frontier_cost))?;
+    to.add(row.asked_classifier)?;
+    to.add(tokens(row.classifier_usage.input_tokens))?;
+    to.add(tokens(row.classifier_usage.output_tokens))?;
+    to.add(row.classify_us)?;
+    to.add(row.first_token_us)?;
+    to.add(row.duration_us)?;
+    to.add(row.usage_raw.as_deref())?;
+    Ok(())
 }

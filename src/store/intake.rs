@@ -3,7 +3,7 @@
 //!
 //! The thread is a real one, because a write to a disk may stand still, and no request may stand still with it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::mem;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,7 +42,7 @@ const ROUND: Duration = Duration::from_millis(2);
 /// Rounds without anything to do before the thread sleeps until it is woken.
 const IDLE_ROUNDS: u32 = 250;
 /// How long a thread that is busy waits for company: waking it up costs more than writing a row.
-const COMPANY: Duration = Duration::from_micros(500);
+const COMPANY: Duration = Duration::from_millis(1);
 /// Requests under way from which on the thread counts as busy. One client alone never waits.
 const BUSY: u64 = 4;
 /// Events that are not made to wait for company.
@@ -344,21 +344,22 @@ impl Thread {
 
     /// Keeps beginnings back for a while, and lets those go on that are old enough. What has ended needs none.
     fn sort_out(&mut self, events: &mut Vec<Event>) {
-        let ended: HashSet<i64> = events
+        let mut ended: Vec<i64> = events
             .iter()
             .filter_map(|event| match event {
                 Event::Answered(row, _) | Event::Finished(row, _) => Some(row.id),
                 _ => None,
             })
             .collect();
+        ended.sort_unstable();
         if !ended.is_empty() {
-            self.young.retain(|(_, row)| !ended.contains(&row.id));
+            self.young.retain(|(_, row)| ended.binary_search(&row.id).is_err());
         }
         self.busy = self.intake.ledger.note(|state| state.in_flight) >= BUSY;
         let now = Instant::now();
         for event in mem::take(events) {
             match event {
-                Event::Begun(row) if ended.contains(&row.id) => {}
+                Event::Begun(row) if ended.binary_search(&row.id).is_ok() => {}
                 Event::Begun(row) => self.young.push_back((now, row)),
                 other => events.push(other),
             }

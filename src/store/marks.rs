@@ -52,7 +52,7 @@ impl Facet {
 }
 
 /// The numbers of a row's values, as they are marked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Values {
     pub(super) tier: i64,
     pub(super) upstream: i64,
@@ -103,6 +103,8 @@ impl Known {
 pub(super) struct Batch {
     fresh: HashMap<i64, HashSet<Mark>>,
     extents: BTreeMap<i64, Extent>,
+    /// The zone and the values of the row before: neighbours are often alike, and then there is nothing new to mark.
+    before: Option<(i64, Values)>,
 }
 
 impl Batch {
@@ -116,16 +118,19 @@ impl Batch {
                 fresh.insert(mark);
             }
         };
-        mark(Facet::Tier, values.tier);
-        mark(Facet::Upstream, values.upstream);
-        mark(Facet::Model, values.model);
-        mark(Facet::Key, values.key);
-        mark(Facet::Source, values.source);
-        mark(Facet::Status, values.status);
-        mark(Facet::StatusClass, values.status / 100);
-        mark(Facet::ErrorType, values.error_type);
-        if let Some(session) = values.session {
-            mark(Facet::Session, session);
+        if self.before != Some((zone, *values)) {
+            self.before = Some((zone, *values));
+            mark(Facet::Tier, values.tier);
+            mark(Facet::Upstream, values.upstream);
+            mark(Facet::Model, values.model);
+            mark(Facet::Key, values.key);
+            mark(Facet::Source, values.source);
+            mark(Facet::Status, values.status);
+            mark(Facet::StatusClass, values.status / 100);
+            mark(Facet::ErrorType, values.error_type);
+            if let Some(session) = values.session {
+                mark(Facet::Session, session);
+            }
         }
         let tokens = |count: Option<u64>| count.and_then(|count| i64::try_from(count).ok()).unwrap_or(0);
         let tokens = tokens(row.usage.input_tokens).saturating_add(tokens(row.usage.output_tokens));

@@ -124,7 +124,8 @@ async fn delete(connection: &mut SqliteConnection, cutoff: Cutoff) -> Result<Pru
 const WHOLE: &str = "select zone from zones where last_ms < ? and zone < (select max(zone) from zones)
     order by last_ms limit ?";
 
-const LAST_ID: &str = "insert into meta select 'last_id', max(id) from requests having max(id) is not null
+/// The maximum stands in a query of its own: with anything beside it SQLite would read every row.
+const LAST_ID: &str = "insert into meta values ('last_id', coalesce((select max(id) from requests), 0))
     on conflict do update set value = max(value, excluded.value)";
 
 const MAXIMUM: &str = "insert into meta values (?, ?) on conflict do update set value = max(value, excluded.value)";

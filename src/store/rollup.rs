@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Arguments as _, AssertSqlSafe, SqliteConnection};
 
 use super::histogram::{self, Histogram};
 use super::marks::Facet;
@@ -245,13 +246,13 @@ async fn upsert(
     for (size, statement) in CHUNKS.into_iter().zip(statements) {
         while rest.len() >= size {
             let (chunk, after) = rest.split_at(size);
-            let mut query = sqlx::query::<sqlx::Sqlite>(AssertSqlSafe(statement.as_str()));
+            let mut arguments = SqliteArguments::default();
             for (keys, sums) in chunk {
                 for figure in keys.iter().copied().chain(sums.all()) {
-                    query = query.bind(figure);
+                    arguments.add(figure).map_err(sqlx::Error::Encode)?;
                 }
             }
-            query.execute(&mut *connection).await?;
+            sqlx::query_with(AssertSqlSafe(statement.as_str()), arguments).execute(&mut *connection).await?;
             rest = after;
         }
     }
