@@ -186,7 +186,7 @@ impl Intake {
         }
         let (written, wait) = oneshot::channel();
         self.push(Event::Answered(row, written));
-        self.receipt(Some(wait))
+        self.receipt((self.durability != Durability::Relaxed).then_some(wait))
     }
 
     /// The tokens of an answered request are counted.

@@ -4,8 +4,6 @@
 //! one transaction. A database that is full, locked, slow or gone keeps the batch, which is tried again, while new rows
 //! gather in the queue and then in the journal; from there they are brought in once it works again.
 
-#![expect(clippy::vec_box, reason = "rows come boxed and are moved on as they are")]
-
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -15,6 +13,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::batch::Batch;
 use super::insert::{self, Known};
 use super::intake::{Intake, Message};
 use super::journal::{self, Journal, Kind};
@@ -111,42 +110,6 @@ pub(super) struct Begun {
     row: Box<Row>,
     number: u64,
     since: Instant,
-}
-
-/// Rows, and the journal files in which they stand.
-#[derive(Default)]
-struct Batch {
-    begun: Vec<Box<Row>>,
-    begun_in: Vec<u64>,
-    finished: Vec<Box<Row>>,
-    finished_in: Vec<[u64; 2]>,
-    /// Where the journal has the beginnings of finished ones.
-    over_in: Vec<u64>,
-    /// Who waits for the database, as the journal could not take their rows.
-    written: Vec<oneshot::Sender<()>>,
-}
-
-impl Batch {
-    fn is_empty(&self) -> bool {
-        self.begun.is_empty() && self.finished.is_empty()
-    }
-
-    /// Two smaller ones; what is under way goes apart first.
-    fn split(mut self) -> [Batch; 2] {
-        if self.begun.is_empty() {
-            let half = self.finished.len() / 2;
-            let rest = Batch {
-                over_in: std::mem::take(&mut self.over_in),
-                finished: self.finished.split_off(half),
-                finished_in: self.finished_in.split_off(half),
-                ..Batch::default()
-            };
-            return [self, rest];
-        }
-        let Batch { finished, finished_in, over_in, .. } = self;
-        let rest = Batch { finished, finished_in, over_in, ..Batch::default() };
-        [Batch { begun: self.begun, begun_in: self.begun_in, ..Batch::default() }, rest]
-    }
 }
 
 impl Task {
@@ -451,6 +414,13 @@ impl Task {
         };
         match replayed {
             Ok(count) => {
+                // Their ends came from the journal, so they are not under way.
+                let ids: Vec<i64> = self.begun.keys().copied().collect();
+                if let Some(connection) = &mut self.connection
+                    && let Ok(ended) = insert::existing(connection, &ids).await
+                {
+                    self.begun.retain(|id, _| !ended.contains_key(id));
+                }
                 self.journal.done(number);
                 self.ledger.change(|state| {
                     let count = count.min(state.spilled);

@@ -120,7 +120,16 @@ async fn a_body_over_the_limit_is_refused_whether_its_length_is_told_or_not() {
 async fn a_key_is_asked_for_everywhere_but_at_the_health_paths() {
     let fleet = Fleet::start().await;
     let app = TestApp::start(&fleet.toml("[server]\napi_key = \"s3cret\"")).await;
-    for path in ["/v1/models", "/usage", "/usage/export.csv", "/requests", "/openapi.json", "/no/such/path"] {
+    for path in [
+        "/v1/models",
+        "/usage",
+        "/usage/export.csv",
+        "/requests",
+        "/requests/x",
+        "/metrics",
+        "/openapi.json",
+        "/no/such/path",
+    ] {
         let response = app.http.get(path).await;
         assert_eq!(response.status, 401, "{path}");
         assert_eq!(response.json()["error"]["code"], "invalid_api_key");
