@@ -18,6 +18,10 @@ init *ARGS:
 check:
     scripts/test
 
+# Train the embedded classifier on a folder of labelled prompts (docs/classifier.md), byte for byte
+train FOLDER *ARGS:
+    cargo run --release --locked -- train {{FOLDER}} --with config/prompts.jsonl --out config/classifier.bin {{ARGS}}
+
 # Rust tests only
 test *ARGS:
     cargo test --locked {{ARGS}}

@@ -17,10 +17,10 @@ use crate::cache::Cache;
 use crate::catalog::Catalog;
 use crate::config::{self, ClassifierKind, Loaded, Upstreams};
 use crate::dashboard;
-use crate::gateway::{ClassifierCall, Estimator, Gateway, Offers, keep_warm};
+use crate::gateway::{ClassifierCall, Estimator, Gateway, Offers, Sessions, keep_warm};
 use crate::protocol::Timestamp;
 use crate::providers::{Client, Memory, Pictures, Target};
-use crate::routing::{Classified, Classifier, Embedded, Input, LlmClassifier, LlmSettings, Thresholds};
+use crate::routing::{Classified, Classifier, Embedded, Input, LlmClassifier, LlmSettings, Rules, Thresholds};
 use crate::server::serve;
 use crate::store::{OpenError, Store};
 
@@ -81,6 +81,9 @@ impl App {
         let gateway = Gateway {
             tiers: targets(upstreams, &catalog)?,
             fallback: upstreams.fallback,
+            rules: Rules::new(&config.classifier.rules, &config.classifier.rules_off)
+                .map_err(|error| AppError::Upstream(format!("classifier.rules: {error}")))?,
+            sessions: Sessions::new(&config.session),
             fingerprint: format!("{} {:?}", classifier.fingerprint(), config.classifier.strategy),
             classifier: classifier.clone(),
             strategy: config.classifier.strategy,

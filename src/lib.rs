@@ -4,7 +4,7 @@
 //! streams the answer back, and keeps an exact history. The rooms, top down; imports point down only:
 //!
 //! - doors: [`cli`] (commands), [`api`] (HTTP), [`dashboard`] (pages); [`app`] puts everything together
-//! - the path: [`gateway`] knows the order of steps of one request
+//! - the path: [`gateway`] knows the order of steps of one request; beside it [`training`] makes and judges its classifier
 //! - rooms: [`routing`], [`providers`], [`cache`], [`store`], [`hardware`], [`simulator`]
 //! - words and ground: [`protocol`], [`catalog`], [`config`], [`telemetry`], [`server`]
 //!
@@ -26,3 +26,4 @@ pub mod server;
 pub mod simulator;
 pub mod store;
 pub mod telemetry;
+pub mod training;

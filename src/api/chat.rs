@@ -13,14 +13,12 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOpti
 
 use super::schema::{ChatCompletion, ChatCompletionRequest};
 use super::{ApiError, Shared, Tag, body};
-use crate::gateway::{Answer, AnswerBody, ChatCall, Meter, Route};
+use crate::gateway::{Answer, AnswerBody, ChatCall, LONGEST_SESSION, Meter, Route};
 use crate::protocol::RequestId;
 use crate::routing::TIER_HEADER;
 
 /// The header that names the conversation.
 const SESSION_HEADER: &str = "x-xrouter-session";
-/// Longest name of a conversation that is kept, in characters.
-const LONGEST_SESSION: usize = 256;
 
 pub(super) struct ChatApi(pub(super) Arc<Shared>);
 
@@ -57,6 +55,7 @@ impl Shared {
             tier_header: tier.map(str::to_owned),
             session: session(request),
             key: self.key_name.clone(),
+            headers: self.rule_headers(request),
             arrived,
         };
         // Boxed here, so that the layers around it do not each copy a future of some kilobytes.
@@ -71,6 +70,13 @@ impl Shared {
             self.tell(&mut response, route);
         }
         response
+    }
+
+    /// The headers that rules look at.
+    fn rule_headers(&self, request: &Request) -> Vec<(String, String)> {
+        let value = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let found = self.gateway.rules.headers().filter_map(|name| Some((name.to_owned(), value(name)?.to_owned())));
+        found.collect()
     }
 
     async fn read(&self, request: &Request, body: Body) -> Result<Bytes, ApiError> {

@@ -39,6 +39,8 @@ impl Key {
 pub struct Remembered {
     /// The tier.
     pub tier: Tier,
+    /// Whether a model decided.
+    pub by_model: bool,
     /// The classifier's score, 0 to 1.
     pub score: Option<f64>,
     /// The classifier's confidence, 0 to 1.

@@ -94,24 +94,27 @@ impl Redis {
     }
 }
 
-/// `TIER SCORE CONFIDENCE REASON`, with `-` for what is unknown.
+/// `TIER SCORE CONFIDENCE REASON`, with `-` for what is unknown, and an `m` after the tier if a model decided.
 fn write(decision: &Remembered) -> String {
     let figure = |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| figure.to_string());
-    let Remembered { tier, score, confidence, reason } = decision;
-    format!("{} {} {} {reason}", tier.number(), figure(*score), figure(*confidence))
+    let Remembered { tier, by_model, score, confidence, reason } = decision;
+    let mark = if *by_model { "m" } else { "" };
+    format!("{}{mark} {} {} {reason}", tier.number(), figure(*score), figure(*confidence))
 }
 
 /// What [`write`] wrote; anything else is a miss.
 fn read(text: &str) -> Option<Remembered> {
     let mut parts = text.splitn(4, ' ');
-    let tier = Tier::from_number(parts.next()?.parse().ok()?)?;
+    let tier = parts.next()?;
+    let (tier, by_model) = tier.strip_suffix('m').map_or((tier, false), |tier| (tier, true));
+    let tier = Tier::from_number(tier.parse().ok()?)?;
     let mut figure = || match parts.next() {
         Some("-") => Some(None),
         Some(figure) => figure.parse().ok().map(Some),
         None => None,
     };
     let (score, confidence) = (figure()?, figure()?);
-    Some(Remembered { tier, score, confidence, reason: parts.next()?.into() })
+    Some(Remembered { tier, by_model, score, confidence, reason: parts.next()?.into() })
 }
 
 fn name(key: Key) -> String {
@@ -132,11 +135,12 @@ mod tests {
         let decisions = [
             Remembered {
                 tier: Tier::Medium,
+                by_model: false,
                 score: Some(0.25),
                 confidence: Some(1.0),
                 reason: "hard words +0.95, x".into(),
             },
-            Remembered { tier: Tier::Cheap, score: None, confidence: None, reason: "".into() },
+            Remembered { tier: Tier::Cheap, by_model: true, score: None, confidence: None, reason: "".into() },
         ];
         for decision in decisions {
             assert_eq!(read(&write(&decision)).as_ref(), Some(&decision));

@@ -1,6 +1,5 @@
 //! `xrouter classify`: the decision for a text, explained.
 
-use std::borrow::Cow;
 use std::io::{BufRead, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -10,12 +9,13 @@ use console::style;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::offline::Offline;
 use super::{ConfigFile, Failure, load};
 use crate::app;
 use crate::catalog::Tier;
-use crate::config::{Sources, Strategy};
+use crate::config::Sources;
 use crate::protocol::ChatRequest;
-use crate::routing::{self, Classified, Embedded, Feature, Input, Thresholds};
+use crate::routing::{Classified, Feature, Input};
 
 /// Longest text that is read from standard input, in bytes.
 const LARGEST_TEXT: u64 = 5_000_000;
@@ -35,9 +35,6 @@ pub(super) struct Classify {
     /// {"id", "messages"} or {"id", "prompt"} in, lines of {"id", "tier", "score", …} out
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     jsonl: Option<PathBuf>,
-    /// With --jsonl: also the value of every feature, for whoever fits weights
-    #[arg(long, hide = true, requires = "jsonl")]
-    features: bool,
 }
 
 /// One line of `--jsonl`.
@@ -46,13 +43,14 @@ struct Line {
     id: serde_json::Value,
     prompt: Option<String>,
     messages: Option<Box<RawValue>>,
+    tools: Option<Box<RawValue>>,
 }
 
 impl Classify {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let sources = self.file.sources()?;
         if let Some(file) = self.jsonl {
-            return many(&file, &sources, self.features);
+            return many(&file, &sources);
         }
         let text = match self.text.unwrap_or_default() {
             dash if dash == "-" => {
@@ -62,21 +60,17 @@ impl Classify {
             }
             text => text,
         };
-        let input = Input { text: Cow::Borrowed(text.trim()) };
+        let input = Input::plain(text.trim());
         let begun = Instant::now();
-        // Without a configuration, the embedded classifier with its defaults.
-        let (classified, thresholds) = if sources.is_empty() {
-            let thresholds = Thresholds::default();
-            let decision = Embedded::new(thresholds).classify(&input);
-            (Classified::embedded(decision), thresholds)
+        let offline = Offline::new(&sources)?;
+        let mut classified = if sources.is_empty() {
+            Classified::embedded(offline.classifier.classify(&input))
         } else {
-            let loaded = load(&sources)?;
-            let config = &loaded.config.classifier;
-            let thresholds = Thresholds { medium_at: config.medium_at, frontier_at: config.frontier_at };
-            (app::classify(&loaded, &input).await?, thresholds)
+            app::classify(&load(&sources)?, &input).await?
         };
+        classified.decision = offline.ruled(0, None, &input, classified.decision, classified.asked);
         let took = begun.elapsed();
-        let features = Embedded::new(thresholds).explain(&input);
+        let features = offline.classifier.explain(&input);
         if self.json {
             print_json(&classified, &features);
         } else {
@@ -87,14 +81,8 @@ impl Classify {
 }
 
 /// Decides every line of a file.
-fn many(file: &Path, sources: &Sources, with_features: bool) -> Result<(), Failure> {
-    let (thresholds, strategy, max_chars) = if sources.is_empty() {
-        (Thresholds::default(), Strategy::CurrentRequest, 8_000)
-    } else {
-        let config = load(sources)?.config.classifier;
-        (Thresholds { medium_at: config.medium_at, frontier_at: config.frontier_at }, config.strategy, config.max_chars)
-    };
-    let classifier = Embedded::new(thresholds);
+fn many(file: &Path, sources: &Sources) -> Result<(), Failure> {
+    let offline = Offline::new(sources)?;
     let input: Box<dyn BufRead> = if file == Path::new("-") {
         Box::new(std::io::stdin().lock())
     } else {
@@ -116,19 +104,18 @@ fn many(file: &Path, sources: &Sources, with_features: bool) -> Result<(), Failu
             (Some(prompt), None) => {
                 serde_json::json!({ "messages": [{ "role": "user", "content": prompt }] }).to_string()
             }
-            (None, Some(messages)) => format!("{{\"messages\":{}}}", messages.get()),
+            (None, Some(messages)) => {
+                let tools = line.tools.as_ref().map_or("[]", |tools| tools.get());
+                format!("{{\"messages\":{messages},\"tools\":{tools}}}")
+            }
             _ => return Err(invalid("it has neither or both of `prompt` and `messages`".to_owned())),
         };
         let request = ChatRequest::parse(body.as_bytes()).map_err(|error| invalid(error.to_string()))?;
-        let input = routing::input(&request, strategy, max_chars);
-        let decision = classifier.classify(&input);
-        let mut answer = serde_json::json!({
+        let decision = offline.decide(&request);
+        let answer = serde_json::json!({
             "id": line.id, "tier": decision.tier.number(), "score": decision.score, "confidence": decision.confidence,
-            "source": decision.source.as_str(), "reasons": decision.reason.split(", ").collect::<Vec<_>>(),
+            "source": decision.source.as_str(), "reasons": decision.reason.split([',', ';']).map(str::trim).collect::<Vec<_>>(),
         });
-        if with_features {
-            answer["features"] = classifier.explain(&input).iter().map(|feature| feature.value).collect();
-        }
         writeln!(out, "{answer}")?;
     }
     out.flush()?;
@@ -139,7 +126,7 @@ fn print_json(classified: &Classified, features: &[Feature]) {
     let decision = &classified.decision;
     let features: Vec<_> = features
         .iter()
-        .map(|feature| serde_json::json!({ "name": feature.name, "value": feature.value, "contribution": feature.contribution }))
+        .map(|feature| serde_json::json!({ "name": feature.name, "contribution": feature.contribution }))
         .collect();
     let json = serde_json::json!({
         "tier": decision.tier.number(), "source": decision.source.as_str(), "score": decision.score,
@@ -164,7 +151,7 @@ fn print(classified: &Classified, features: &[Feature], took: std::time::Duratio
     for feature in features {
         let bar = "▇".repeat(bar_length(feature.contribution));
         let bar = if feature.contribution < 0.0 { style(bar).green() } else { style(bar).magenta() };
-        println!("  {:<20} {:>5.2}  {:>+6.2}  {bar}", feature.name, feature.value, feature.contribution);
+        println!("  {:<20} {:>+6.2}  {bar}", feature.name, feature.contribution);
     }
 }
 

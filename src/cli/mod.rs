@@ -8,11 +8,14 @@ mod classify;
 mod config;
 mod db;
 mod demo;
+mod eval;
 mod hardware;
 mod init;
+mod offline;
 mod run;
 mod signal;
 mod simulate;
+mod train;
 mod usage;
 
 use std::path::PathBuf;
@@ -44,6 +47,10 @@ enum Command {
     Config(config::ConfigCommand),
     /// Show how a text is decided, and why
     Classify(classify::Classify),
+    /// Measure how well the configured classifier routes labelled prompts
+    Eval(eval::Eval),
+    /// Train the embedded classifier on labelled prompts
+    Train(train::Train),
     /// Show tokens and money by tier, period and group, straight from the history's file
     Usage(usage::Usage),
     /// Care for the history's file, also while a router writes it
@@ -145,6 +152,8 @@ pub fn main() -> ExitCode {
         Command::Init(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Classify(command) => block_on(command.run()),
+        Command::Eval(command) => command.run(),
+        Command::Train(command) => command.run(),
         Command::Usage(command) => block_on(command.run()),
         Command::Db(command) => block_on(command.run()),
         Command::Hardware(command) => command.run(),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
 use super::check::Problem;
 use super::layers::Merged;
+use super::{Rule, Secret};
 
 /// What turns a request into a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -96,6 +96,13 @@ pub struct Classifier {
     /// Scores from here on need the frontier tier, 0 to 1.
     #[schemars(range(min = 0, max = 1))]
     pub frontier_at: f64,
+    /// Rules over the classifier's decision, looked at in order, before those that ship on.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// Names of rules that are switched off.
+    #[serde(default)]
+    #[schemars(extend("example" = ["greeting"]))]
+    pub rules_off: Vec<String>,
 }
 
 impl Classifier {
@@ -124,6 +131,9 @@ impl Classifier {
                 message,
                 "the medium tier begins below the frontier tier",
             ));
+        }
+        for (at, rule) in self.rules.iter().enumerate() {
+            rule.validate(at, merged, problems);
         }
         if self.asks_a_model() {
             for (key, variable, value) in [

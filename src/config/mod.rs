@@ -11,9 +11,11 @@ mod dotenv;
 mod env;
 mod example;
 mod layers;
+mod rules;
 mod schema;
 mod secret;
 mod server;
+mod session;
 mod show;
 mod storage;
 mod tiers;
@@ -30,9 +32,11 @@ pub use check::{ConfigError, Problem};
 pub use classifier::{Classifier, ClassifierKind, Strategy};
 pub use example::example;
 pub use layers::{Origin, Sources};
+pub use rules::Rule;
 pub use schema::json_schema;
 pub use secret::Secret;
 pub use server::{Headers, Log, Server};
+pub use session::Session;
 pub use show::{Shown, show};
 pub use storage::{Cache, Durability, Store};
 pub use tiers::{PriceConfig, TierConfig, Tiers, UpstreamConfig, UpstreamDefaults};
@@ -50,6 +54,8 @@ pub struct Config {
     pub tiers: Tiers,
     /// Defaults for upstreams that do not say otherwise.
     pub upstream_defaults: UpstreamDefaults,
+    /// Conversations keep their tier.
+    pub session: Session,
     /// Decisions that are remembered, so that equal requests are decided once.
     pub cache: Cache,
     /// The history.
@@ -83,7 +89,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut problems = Vec::new();
     let upstreams = upstreams::resolve(&config, &merged, sources.folder(), &mut problems);
     // Destructured, so that a new table cannot be forgotten.
-    let Config { server, classifier, tiers: _, upstream_defaults: _, cache, store, log, headers } = &config;
+    let Config { server, classifier, tiers: _, upstream_defaults: _, session: _, cache, store, log, headers } = &config;
     server.validate(&merged, &mut problems);
     classifier.validate(&merged, &mut problems);
     cache.validate(&merged, &mut problems);

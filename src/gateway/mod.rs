@@ -11,6 +11,7 @@ mod estimate;
 mod models;
 mod reading;
 mod record;
+mod sessions;
 mod stream;
 mod warm;
 
@@ -24,12 +25,13 @@ use crate::catalog::{Catalog, Tier, UnknownTier};
 use crate::config::Strategy;
 use crate::protocol::{ChatRequest, RequestError, RequestId};
 use crate::providers::{Client, Memory, Pictures, ProviderError, Target};
-use crate::routing::{Classifier, Source};
+use crate::routing::{Classifier, Rules, Source};
 use crate::store::Store;
 
 pub use classifier_call::ClassifierCall;
 pub use estimate::Estimator;
 pub use models::{Offer, Offers};
+pub use sessions::{SessionKey, Sessions};
 pub use stream::Meter;
 pub use warm::keep_warm;
 
@@ -50,6 +52,10 @@ pub struct Gateway {
     pub strategy: Strategy,
     /// Longest text that is classified, in characters.
     pub max_chars: usize,
+    /// Rules over what it decides.
+    pub rules: Rules,
+    /// Conversations that are under way.
+    pub sessions: Sessions,
     /// What was decided before.
     pub cache: Cache,
     /// The sender.
@@ -68,8 +74,11 @@ pub struct Gateway {
     pub offers: Offers,
 }
 
+/// Longest name of a conversation that is kept, in characters.
+pub const LONGEST_SESSION: usize = 256;
+
 /// A chat request as it came in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ChatCall {
     /// The body.
     pub body: Bytes,
@@ -81,6 +90,8 @@ pub struct ChatCall {
     pub session: Option<String>,
     /// The name of the key that it came with.
     pub key: Option<String>,
+    /// Those of its headers that rules look at, names in lower case.
+    pub headers: Vec<(String, String)>,
     /// When it arrived.
     pub arrived: Instant,
 }
@@ -164,9 +175,14 @@ impl Gateway {
     /// # Errors
     /// The request is at fault, or every upstream failed.
     pub async fn chat(&self, call: ChatCall) -> Result<Answer, GatewayError> {
-        let ChatCall { body, request_id, tier_header, session, key, arrived } = call;
-        let request = ChatRequest::parse(&body).map_err(Reason::from)?;
-        let decided = self.decide(&request, tier_header.as_deref()).await.map_err(Reason::from)?;
+        let request = ChatRequest::parse(&call.body).map_err(Reason::from)?;
+        let decided = self.decide(&request, &call).await.map_err(Reason::from)?;
+        let ChatCall { body, request_id, session, key, arrived, .. } = call.clone();
+        let is_begun = request.messages.iter().any(|message| message.role == "assistant");
+        // A conversation of one turn is none yet: only what goes on gets a name of ours.
+        let session = session
+            .or_else(|| request.wishes.session.as_deref().map(|name| name.chars().take(LONGEST_SESSION).collect()))
+            .or_else(|| decided.session.filter(|_| is_begun).map(SessionKey::name));
         let whose = Whose { request_id, session, key };
         let record = Record::open(self, &request, body.clone(), &decided, whose, arrived);
         self.attempt(&request, decided.decision.tier, record).await

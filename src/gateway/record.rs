@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::decide::Decided;
 use super::estimate::{Estimator, Evidence};
-use super::{Gateway, Route};
+use super::{Gateway, Route, SessionKey, Sessions};
 use crate::catalog::Price;
 use crate::protocol::{ChatRequest, RequestId, Timestamp, TokenUsage, UsageSource};
 use crate::providers::Target;
@@ -40,6 +40,8 @@ pub(super) struct Record {
     partial: bool,
     /// What the tokens are counted from if nobody reports them. Boxed, as a record moves a few times.
     evidence: Box<Evidence>,
+    /// The conversation that it belongs to.
+    session: Option<(Sessions, SessionKey)>,
     /// Taken when it is settled. Boxed, as a record moves a few times before that.
     row: Option<Box<Row>>,
 }
@@ -107,6 +109,7 @@ impl Record {
             partial: false,
             evidence: Box::new(Evidence { request: body, ..Evidence::default() }),
             frontier_price: frontier.and_then(|target| target.price(&gateway.catalog, &frontier_model(target))),
+            session: decided.session.map(|key| (gateway.sessions.clone(), key)),
             row: Some(Box::new(row)),
         }
     }
@@ -211,7 +214,12 @@ impl Record {
     }
 
     /// A figure that differs from request to request, for the weighted draw of upstreams.
+    ///
+    /// The same for all steps of a conversation, so that it stays with its upstream and comes back to it after an outage.
     pub(super) fn seed(&self) -> u64 {
+        if let Some((_, key)) = &self.session {
+            return key.seed();
+        }
         let id = self.row.as_ref().map_or("", |row| row.request_id.as_str());
         id.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
     }
@@ -229,6 +237,9 @@ impl Record {
             attempt.status = (status != 499 || row.first_token_us.is_some()).then_some(200);
             attempt.error_type = error_type.map(Cow::Borrowed);
             attempt.duration_us = Some(took - attempt.started_us);
+        }
+        if let (200, None, Some((sessions, key)), Some(tier)) = (status, error_type, &self.session, row.tier) {
+            sessions.learn(*key, tier, &row.usage);
         }
         let (price, frontier_price) = (self.price, self.frontier_price);
         let priced = move |row: &mut Row| {

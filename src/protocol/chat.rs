@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -26,8 +26,26 @@ pub struct ChatRequest<'a> {
     pub include_usage: bool,
     /// How many tools the client offers.
     pub tools: usize,
+    /// Bytes of JSON that describe them.
+    pub tools_bytes: usize,
+    /// What else it asks for that routing looks at.
+    pub wishes: Wishes<'a>,
     model_span: Option<Range<usize>>,
     stream_options_span: Option<Range<usize>>,
+}
+
+/// Fields that routing looks at. One of another type than OpenAI's API gives it counts as absent: the upstream
+/// will say what is wrong with it.
+#[derive(Debug, Default)]
+pub struct Wishes<'a> {
+    /// `reasoning_effort`.
+    pub reasoning_effort: Option<Cow<'a, str>>,
+    /// The conversation that it names: `prompt_cache_key`, else `metadata.session_id`.
+    pub session: Option<Cow<'a, str>>,
+    /// Longest answer, in tokens: `max_completion_tokens`, else `max_tokens`.
+    pub max_output: Option<u64>,
+    /// Whether the answer must follow a JSON schema.
+    pub json_schema: bool,
 }
 
 /// One message of a conversation.
@@ -48,6 +66,10 @@ pub struct Content<'a> {
     pub texts: Vec<Cow<'a, str>>,
     /// Parts that are no text: images, audio, files.
     pub other_parts: usize,
+    /// Those of them that are images.
+    pub images: usize,
+    /// Those of them that are audio.
+    pub audio: usize,
 }
 
 /// A request that cannot be read.
@@ -92,8 +114,47 @@ struct Wire<'a> {
     stream: Option<bool>,
     #[serde(borrow, default, deserialize_with = "present")]
     stream_options: Option<&'a RawValue>,
-    #[serde(default)]
-    tools: Option<Vec<IgnoredAny>>,
+    #[serde(borrow, default)]
+    tools: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, default)]
+    reasoning_effort: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    prompt_cache_key: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    max_completion_tokens: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    max_tokens: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    response_format: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Metadata<'a> {
+    #[serde(borrow, default)]
+    session_id: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ResponseFormat<'a> {
+    #[serde(borrow, rename = "type", default)]
+    kind: Option<Text<'a>>,
+}
+
+impl<'a> Wire<'a> {
+    fn wishes(&self) -> Wishes<'a> {
+        let text = |raw: Option<&'a RawValue>| Some(serde_json::from_str::<Text<'a>>(raw?.get()).ok()?.0);
+        let number = |raw: Option<&'a RawValue>| serde_json::from_str::<u64>(raw?.get()).ok();
+        let metadata = || serde_json::from_str::<Metadata<'a>>(self.metadata?.get()).ok()?.session_id.map(|id| id.0);
+        let format = self.response_format.and_then(|raw| serde_json::from_str::<ResponseFormat<'_>>(raw.get()).ok());
+        Wishes {
+            reasoning_effort: text(self.reasoning_effort),
+            session: text(self.prompt_cache_key).or_else(metadata).filter(|name| !name.trim().is_empty()),
+            max_output: number(self.max_completion_tokens).or_else(|| number(self.max_tokens)),
+            json_schema: format.and_then(|format| format.kind).is_some_and(|kind| kind.0 == "json_schema"),
+        }
+    }
 }
 
 /// A member that is there, `null` included: its place must be known to write over it.
@@ -139,9 +200,12 @@ impl<'a> ChatRequest<'a> {
                 .and_then(|options| options.include_usage)
                 .unwrap_or(false),
         };
+        let wishes = wire.wishes();
         Ok(ChatRequest {
             body,
             model,
+            wishes,
+            tools_bytes: wire.tools.iter().flatten().map(|tool| tool.get().len()).sum(),
             messages: wire.messages,
             stream: wire.stream.unwrap_or(false),
             include_usage,
@@ -235,10 +299,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
                 f.write_str("a string, a list of parts or null as message content")
             }
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Content { texts: vec![Cow::Borrowed(text)], other_parts: 0 })
+                Ok(Content { texts: vec![Cow::Borrowed(text)], ..Content::default() })
             }
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Content { texts: vec![Cow::Owned(text.to_owned())], other_parts: 0 })
+                Ok(Content { texts: vec![Cow::Owned(text.to_owned())], ..Content::default() })
             }
             fn visit_unit<E>(self) -> Result<Self::Value, E> {
                 Ok(Content::default())
@@ -246,18 +310,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Self::Value, A::Error> {
                 let mut content = Content::default();
                 while let Some(part) = parts.next_element::<Part<'de>>()? {
-                    match part.text {
-                        Some(text) => content.texts.push(text),
-                        None => content.other_parts += 1,
-                    }
+                    content.add(part);
                 }
                 Ok(content)
             }
             // Some clients wrap a single part without a list.
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 let part = Part::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                let other_parts = usize::from(part.text.is_none());
-                Ok(Content { texts: part.text.into_iter().collect(), other_parts })
+                let mut content = Content::default();
+                content.add(part);
+                Ok(content)
             }
         }
         deserializer.deserialize_any(Shape)
@@ -268,6 +330,21 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
 struct Part<'a> {
     #[serde(borrow, default)]
     text: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "type", default)]
+    kind: Option<Text<'a>>,
+}
+
+impl<'a> Content<'a> {
+    fn add(&mut self, part: Part<'a>) {
+        let Some(text) = part.text else {
+            let kind = part.kind.as_ref().map_or("", |kind| kind.0.as_ref());
+            self.other_parts += 1;
+            self.images += usize::from(kind == "image_url");
+            self.audio += usize::from(kind == "input_audio");
+            return;
+        };
+        self.texts.push(text);
+    }
 }
 
 #[cfg(test)]

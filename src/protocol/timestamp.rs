@@ -26,6 +26,12 @@ impl Timestamp {
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
+    /// The hour of the day in UTC, 0 to 23.
+    #[must_use]
+    pub fn hour(self) -> u8 {
+        self.date_time().hour()
+    }
+
     fn date_time(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }

@@ -17,6 +17,10 @@ pub enum Source {
     Embedded,
     /// The classifier's model.
     Llm,
+    /// A rule over the classifier's decision.
+    Rule,
+    /// The conversation's tier stands.
+    Session,
     /// The classifier failed.
     Fallback,
 }
@@ -31,6 +35,8 @@ impl Source {
             Source::Cache => "cache",
             Source::Embedded => "embedded",
             Source::Llm => "llm",
+            Source::Rule => "rule",
+            Source::Session => "session",
             Source::Fallback => "fallback",
         }
     }

@@ -8,11 +8,16 @@ mod classifier;
 mod decision;
 mod forced;
 mod order;
+mod rules;
+mod session;
 
 pub use classifier::{
-    Ask, AskError, AskPiece, Classified, Classifier, Embedded, Failure, Feature, Input, LlmClassifier, LlmSettings,
-    Thresholds, input,
+    Ask, AskError, AskPiece, Classified, Classifier, Counts, Embedded, Failure, Feature, Input, LlmClassifier,
+    LlmSettings, Model, OUTCOME, QUESTION, REQUEST, SLOTS, Scales, Scan, Step, Sums, Thresholds, Token,
+    UnreadableModel, damped, hash_of, hex, input, scan,
 };
 pub use decision::{Decision, Source};
 pub use forced::{TIER_HEADER, forced};
 pub use order::{Ranked, attempt_order};
+pub use rules::{Facts, Rules};
+pub use session::{Pin, Rule as SessionRule, Warm, keeps, turn};

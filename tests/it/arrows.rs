@@ -8,7 +8,7 @@ use std::path::Path;
 const FLOORS: [&[&str]; 5] = [
     &["app", "cli"],
     &["api", "dashboard"],
-    &["gateway"],
+    &["gateway", "training"],
     &["routing", "providers", "cache", "store", "hardware", "simulator"],
     &["protocol", "catalog", "config", "telemetry", "server"],
 ];

@@ -125,10 +125,11 @@ async fn a_cascade_asks_the_model_only_where_the_embedded_classifier_is_unsure()
     let judge = model().await;
     let sure = classifier(&judge, "kind = \"cascade\"\nunsure_below = 0.0");
     let app = TestApp::start(&fleet.toml(&sure)).await;
-    assert_eq!(app.http.chat(&question("hi")).await.route(), ("0", "cheap", "embedded", "1"));
+    assert_eq!(app.http.chat(&question("which day is it")).await.route(), ("0", "cheap", "embedded", "1"));
     assert_eq!(judge.counts().requests, 0);
 
-    let unsure = classifier(&judge, "kind = \"cascade\"\nunsure_below = 1.0\nmedium_at = 0.3\nfrontier_at = 0.5");
+    let unsure = "kind = \"cascade\"\nunsure_below = 1.0\nmedium_at = 0.1\nfrontier_at = 0.12";
+    let unsure = classifier(&judge, unsure);
     let app = TestApp::start(&fleet.toml(&unsure)).await;
     judge.next(text("2"));
     assert_eq!(app.http.chat(&question("hi")).await.route(), ("2", "frontier", "llm", "1"));

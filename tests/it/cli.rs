@@ -126,10 +126,10 @@ fn the_demo_sends_prints_and_ends_by_itself() {
 #[test]
 fn classify_explains_a_text() {
     let folder = tempfile::tempdir().unwrap();
-    let text = out(&Program::run(folder.path(), &["classify", "good morning"]));
-    assert!(text.starts_with("cheap (0), decided by embedded") && text.contains("everyday words"), "{text}");
+    let text = out(&Program::run(folder.path(), &["classify", "which day is it"]));
+    assert!(text.starts_with("cheap (0), decided by embedded") && text.contains("letter groups"), "{text}");
     let json: Value = serde_json::from_str(&out(&Program::run(folder.path(), &["classify", "--json", "hi"]))).unwrap();
-    assert_eq!((json["tier"].as_i64(), json["features"].as_array().map(Vec::len)), (Some(0), Some(9)));
+    assert_eq!((json["tier"].as_i64(), json["source"].as_str()), (Some(0), Some("embedded")));
     let lines =
         "{\"id\":1,\"prompt\":\"hi\"}\n{\"id\":\"b\",\"messages\":[{\"role\":\"user\",\"content\":\"thanks\"}]}\n";
     std::fs::write(folder.path().join("in.jsonl"), lines).unwrap();

@@ -207,8 +207,11 @@ async fn pruning_takes_what_is_too_old_and_nothing_else_and_the_file_shrinks() {
     let mut steps = 0;
     let pruned = store::prune(&path, 20, 3, |_| steps += 1).await.unwrap();
     assert!(steps > 20, "in small steps: {steps}");
-    assert_eq!(i64::try_from(pruned.rows).unwrap(), 40_000 - kept);
-    assert_eq!(number(&mut connection, "select count(*) from requests").await, kept);
+    let left = number(&mut connection, "select count(*) from requests").await;
+    assert_eq!(i64::try_from(pruned.rows).unwrap(), 40_000 - left);
+    // Its own clock is read a moment after ours: a row may have grown too old in between.
+    let grown_old = kept - left;
+    assert!((0..=2).contains(&grown_old), "{grown_old} rows too many went");
     assert!(number(&mut connection, "select min(created_at_ms) from requests").await >= cutoff);
     assert_eq!(number(&mut connection, "select sum(requests) from rollup_hour").await, hours, "hours stay for ever");
     let orphans = "select (select count(*) from marks where zone not in (select zone from zones))

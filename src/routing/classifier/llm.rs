@@ -138,7 +138,7 @@ impl LlmClassifier {
     /// # Errors
     /// It is loading, too slow or unreachable.
     pub async fn touch(&self) -> Result<(), Failure> {
-        match self.classify(&Input { text: Cow::Borrowed("hi") }).await {
+        match self.classify(&Input::plain("hi")).await {
             // It is there; what it says does not matter.
             Ok(_) | Err(Failure::NoDigit) => Ok(()),
             Err(failure) => Err(failure),

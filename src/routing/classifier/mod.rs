@@ -11,8 +11,11 @@ use crate::config::ClassifierKind;
 use crate::protocol::TokenUsage;
 use crate::routing::{Decision, Source};
 
-pub use embedded::{Embedded, Feature, Thresholds};
-pub use input::{Input, input};
+pub use embedded::{
+    Counts, Embedded, Feature, Model, OUTCOME, QUESTION, REQUEST, SLOTS, Scales, Scan, Sums, Thresholds, Token,
+    UnreadableModel, damped, hash_of, hex, scan,
+};
+pub use input::{Input, Step, input};
 pub use llm::{Ask, AskError, AskPiece, Failure, LlmClassifier, LlmSettings};
 
 /// The configured classifier.

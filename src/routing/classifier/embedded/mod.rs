@@ -1,0 +1,243 @@
+//! The classifier that is compiled in: a linear model over words and letter groups.
+//!
+//! It was trained on measured outcomes; `docs/classifier.md` is its card. The score is the calibrated
+//! probability that a cheap model fails. Read `scan.rs`, then `model.rs`.
+
+mod model;
+mod scan;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::Input;
+use crate::catalog::Tier;
+use crate::routing::{Decision, Source};
+
+pub use model::{Model, OUTCOME, QUESTION, REQUEST, Scales, Sums, UnreadableModel, damped, hex};
+pub use scan::{Counts, SLOTS, Scan, Token, hash_of, scan};
+
+/// Distance from the nearest threshold at which a score is as sure as it gets.
+const SURE: f64 = 0.2;
+/// Most features that an explanation names.
+const NAMED: usize = 4;
+/// Features that add less than this are not named.
+const TELLING: f64 = 0.05;
+
+/// From which score on a tier is needed, 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thresholds {
+    /// The medium tier.
+    pub medium_at: f64,
+    /// The frontier tier.
+    pub frontier_at: f64,
+}
+
+impl Default for Thresholds {
+    /// The defaults of `config/default.toml`; a test holds the two together.
+    fn default() -> Self {
+        Thresholds { medium_at: 0.48, frontier_at: 0.62 }
+    }
+}
+
+impl Thresholds {
+    /// The tier that a score needs.
+    #[must_use]
+    pub fn tier(&self, score: f64) -> Tier {
+        if score >= self.frontier_at {
+            Tier::Frontier
+        } else if score >= self.medium_at {
+            Tier::Medium
+        } else {
+            Tier::Cheap
+        }
+    }
+}
+
+/// What moved the score, and by how much in the scale of the logistic function.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Feature {
+    /// A word of the model's vocabulary, or `other words`, `letter groups`, `every text`.
+    pub name: Cow<'static, str>,
+    /// What it adds to the sum; above 0 speaks for a stronger model.
+    pub contribution: f64,
+}
+
+/// The compiled-in classifier, or one of the user's own training.
+#[derive(Debug, Clone)]
+pub struct Embedded {
+    model: Arc<Model>,
+    thresholds: Thresholds,
+}
+
+impl Embedded {
+    /// The shipped model with these thresholds.
+    #[must_use]
+    pub fn new(thresholds: Thresholds) -> Self {
+        Embedded::with(Model::shipped(), thresholds)
+    }
+
+    /// Another model.
+    #[must_use]
+    pub fn with(model: Arc<Model>, thresholds: Thresholds) -> Self {
+        Embedded { model, thresholds }
+    }
+
+    pub(super) fn fingerprint(&self) -> String {
+        format!("{} {} {}", self.model.version, self.thresholds.medium_at, self.thresholds.frontier_at)
+    }
+
+    /// Decides. Pure: the same text gets the same decision.
+    #[must_use]
+    pub fn classify(&self, input: &Input<'_>) -> Decision {
+        scan(&input.text, |scan| {
+            let sums = self.model.sums(scan);
+            let score = sums.score();
+            Decision {
+                tier: self.thresholds.tier(score),
+                source: Source::Embedded,
+                score: Some(score),
+                confidence: Some(self.confidence(score, sums.known)),
+                reason: Cow::Owned(reason(&features(&self.model, scan, &sums))),
+            }
+        })
+    }
+
+    /// The probability that the cheap model fails, 0 to 1.
+    #[must_use]
+    pub fn score(&self, text: &str) -> f64 {
+        scan(text, |scan| self.model.sums(scan).score())
+    }
+
+    /// What moved the score, strongest first.
+    #[must_use]
+    pub fn explain(&self, input: &Input<'_>) -> Vec<Feature> {
+        scan(&input.text, |scan| features(&self.model, scan, &self.model.sums(scan)))
+    }
+
+    /// How far the score is from the nearest threshold, as a share of [`SURE`], times the share of
+    /// words that the model knows: a language that it never read leaves it unsure.
+    fn confidence(&self, score: f64, known: f64) -> f64 {
+        let Thresholds { medium_at, frontier_at } = self.thresholds;
+        let distance = (score - medium_at).abs().min((score - frontier_at).abs());
+        (distance / SURE).min(1.0) * known
+    }
+}
+
+/// What each named word, all others together, the letter groups and the base add.
+///
+/// Only words of the model's published vocabulary are named: an explanation is stored, a prompt is not.
+fn features(model: &Model, scan: &Scan, sums: &Sums) -> Vec<Feature> {
+    let mut strongest: [Option<(u32, f64)>; NAMED] = [None; NAMED];
+    for token in scan.tokens.iter().filter(|token| token.is_word) {
+        let adds = model.adds(sums, token.slot, scan.words.of(token.slot));
+        let weaker = |place: &Option<(u32, f64)>| place.is_none_or(|(_, other)| other.abs() < adds.abs());
+        if adds.abs() < TELLING || !strongest.last().is_some_and(weaker) {
+            continue;
+        }
+        if strongest.iter().flatten().any(|(hash, _)| *hash == token.hash) || model.word(token.hash).is_none() {
+            continue;
+        }
+        let at = strongest.iter().position(weaker).unwrap_or(NAMED - 1);
+        strongest[at..].rotate_right(1);
+        strongest[at] = Some((token.hash, adds));
+    }
+    let named = || strongest.iter().flatten();
+    let mut features = Vec::with_capacity(NAMED + 3);
+    features.extend(named().filter_map(|(hash, adds)| {
+        model.word(*hash).map(|word| Feature { name: Cow::Owned(word.to_owned()), contribution: *adds })
+    }));
+    let [words, letters, base] = sums.parts();
+    let others = words - named().map(|(_, adds)| adds).sum::<f64>();
+    for (name, contribution) in [("other words", others), ("letter groups", letters), ("every text", base)] {
+        features.push(Feature { name: Cow::Borrowed(name), contribution });
+    }
+    features.sort_by(|one, other| other.contribution.abs().total_cmp(&one.contribution.abs()));
+    features
+}
+
+/// The features that moved the score most, strongest first: `prove +0.52, other words -0.20`.
+fn reason(features: &[Feature]) -> String {
+    let mut reason = String::with_capacity(96);
+    let telling = features.iter().filter(|feature| feature.name != "every text");
+    for feature in telling.take(NAMED).filter(|feature| feature.contribution.abs() >= TELLING) {
+        if !reason.is_empty() {
+            reason.push_str(", ");
+        }
+        reason.push_str(&feature.name);
+        push_hundredths(&mut reason, feature.contribution);
+    }
+    if reason.is_empty() {
+        reason.push_str("nothing telling");
+    }
+    reason
+}
+
+/// ` +0.52`. By hand, as formatting floats costs more than summing up the text.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 9.99")]
+fn push_hundredths(text: &mut String, figure: f64) {
+    let hundredths = (figure.abs() * 100.0).round().min(999.0) as u32;
+    let digit = |figure: u32| char::from_digit(figure % 10, 10).unwrap_or('?');
+    text.push(' ');
+    text.push(if figure < 0.0 { '-' } else { '+' });
+    text.push(digit(hundredths / 100));
+    text.push('.');
+    text.push(digit(hundredths / 10));
+    text.push(digit(hundredths));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decide(text: &str) -> Decision {
+        Embedded::new(Thresholds::default()).classify(&Input::plain(text))
+    }
+
+    #[test]
+    fn everyday_requests_are_cheap_in_both_languages() {
+        for text in [
+            "hi",
+            "",
+            "good morning!",
+            "Translate 'cat' into French",
+            "what's the weather like today?",
+            "你好",
+            "今天天气怎么样？",
+        ] {
+            assert_eq!(decide(text).tier, Tier::Cheap, "{text}");
+        }
+    }
+
+    #[test]
+    fn proofs_score_above_small_talk_in_both_languages() {
+        let score = |text| decide(text).score.unwrap();
+        assert!(score("Prove that every finite integral domain is a field.") > score("What a lovely day it is.") + 0.2);
+        assert!(score("证明：每个有限整环都是域，并说明有限性用在了哪一步。") > score("今天天气怎么样？") + 0.2);
+    }
+
+    #[test]
+    fn the_explanation_adds_up_and_names_only_published_words() {
+        let classifier = Embedded::new(Thresholds::default());
+        let text = "Prove the convergence of Zyxgabble's xylomorphic algorithm, please";
+        let features = classifier.explain(&Input::plain(text));
+        let sum: f64 = features.iter().map(|feature| feature.contribution).sum();
+        let parts: f64 = scan(text, |scan| classifier.model.sums(scan).parts().iter().sum());
+        assert!((sum - parts).abs() < 1e-9);
+        let reason = decide(text).reason.to_lowercase();
+        assert!(!reason.contains("zyxgabble") && !reason.contains("xylomorphic"), "{reason}");
+    }
+
+    #[test]
+    fn a_language_that_it_never_read_leaves_it_unsure() {
+        let confidence = |text| decide(text).confidence.unwrap();
+        assert!(confidence("ʒɮɸɞ ɧʘɶɷ ʞʢʭʬ ɺɻɼɽ ʄʆʓʔ") < confidence("good morning"));
+    }
+
+    #[test]
+    fn no_text_breaks_the_score() {
+        for text in ["\0", &"prove ".repeat(100_000), &"🦀".repeat(10_000), &"```\n".repeat(10_000)] {
+            let Decision { score, confidence, .. } = decide(text);
+            assert!((0.0..=1.0).contains(&score.unwrap()) && (0.0..=1.0).contains(&confidence.unwrap()));
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! What agents put around a person's words, and how it is taken away.
+//!
+//! The markers are data, in `config/agents.toml`. One automaton finds them all in one pass; a text
+//! without any, which most are, is not touched.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use serde::Deserialize;
+
+/// The markers that are compiled in.
+pub(super) static AGENTS: LazyLock<Agents> = LazyLock::new(|| {
+    let file: File = toml::from_str(include_str!("../../../../config/agents.toml"))
+        .expect("a test reads the markers that are compiled in");
+    Agents::new(file)
+});
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    agent: Vec<Agent>,
+    approvals: Approvals,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Agent {
+    #[serde(rename = "name")]
+    _name: String,
+    words: Vec<String>,
+    tags: Vec<String>,
+    blocks: Vec<(String, String)>,
+    after: Vec<String>,
+    before: Vec<String>,
+    lines: Vec<String>,
+    headers: Vec<String>,
+    machine: Vec<String>,
+    side_calls: Vec<String>,
+    side_systems: Vec<String>,
+}
+
+/// Words of consent.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Approvals {
+    pub(super) words: Vec<String>,
+    pub(super) telling: Vec<String>,
+    pub(super) pieces: Vec<String>,
+    pub(super) messages: Vec<String>,
+}
+
+/// What a marker means.
+#[derive(Debug, Clone)]
+enum Marker {
+    /// Opens a person's words, up to the closing tag.
+    Words(String),
+    /// Opens what is the agent's, up to this.
+    Block(String),
+    /// A person's words follow.
+    After,
+    /// A person's words end.
+    Before,
+    /// At the beginning of a line: the line is the agent's.
+    Line,
+    /// The same, with the fenced block that follows.
+    Header,
+}
+
+/// All markers.
+#[derive(Debug)]
+pub(super) struct Agents {
+    automaton: AhoCorasick,
+    markers: Vec<Marker>,
+    machine: Vec<String>,
+    side_calls: Vec<String>,
+    side_systems: Vec<String>,
+    pub(super) approvals: Approvals,
+}
+
+/// Characters of a system message in which a side call is looked for.
+const SYSTEM_HEAD: usize = 2_000;
+/// Longest time stamp or channel in brackets in front of a message.
+const LONGEST_STAMP: usize = 96;
+
+impl Agents {
+    fn new(file: File) -> Self {
+        let mut patterns: Vec<String> = Vec::new();
+        let mut markers = Vec::new();
+        let mut add = |pattern: String, marker: Marker| {
+            patterns.push(pattern);
+            markers.push(marker);
+        };
+        let (mut machine, mut side_calls, mut side_systems) = (Vec::new(), Vec::new(), Vec::new());
+        for agent in file.agent {
+            for tag in agent.words {
+                add(format!("<{tag}>"), Marker::Words(format!("</{tag}>")));
+            }
+            for tag in agent.tags {
+                // A tag may have attributes; one whose name goes on is another.
+                let close = format!("</{tag}>");
+                add(format!("<{tag}>"), Marker::Block(close.clone()));
+                add(format!("<{tag} "), Marker::Block(close));
+            }
+            agent.blocks.into_iter().for_each(|(open, close)| add(open, Marker::Block(close)));
+            agent.after.into_iter().for_each(|marker| add(marker, Marker::After));
+            agent.before.into_iter().for_each(|marker| add(marker, Marker::Before));
+            agent.lines.into_iter().for_each(|marker| add(marker, Marker::Line));
+            agent.headers.into_iter().for_each(|marker| add(marker, Marker::Header));
+            machine.extend(agent.machine);
+            side_calls.extend(agent.side_calls);
+            side_systems.extend(agent.side_systems);
+        }
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&patterns)
+            .expect("short markers make an automaton: a test builds it");
+        Agents { automaton, markers, machine, side_calls, side_systems, approvals: file.approvals }
+    }
+
+    /// A user's text without what agents put around it; empty if nothing of it is a person's.
+    pub(super) fn words<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let text = self.unwrapped(text);
+        // In a chat the stamp comes first, and then the channel.
+        match text {
+            Cow::Borrowed(text) => Cow::Borrowed(self.person(text)),
+            Cow::Owned(text) => Cow::Owned(self.person(&text).to_owned()),
+        }
+    }
+
+    fn person<'a>(&self, text: &'a str) -> &'a str {
+        let text = without_stamp(without_stamp(text.trim()));
+        if self.machine.iter().any(|prefix| text.starts_with(prefix.as_str())) { "" } else { text }
+    }
+
+    fn unwrapped<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut kept = String::new();
+        let mut touched = false;
+        // What of the text is passed: everything before it is kept or thrown away.
+        let mut at = 0;
+        let mut held: Option<String> = None;
+        while let Some(found) = self.automaton.find(aho_corasick::Input::new(text).range(at..)) {
+            let (open, end) = (found.start(), found.end());
+            let line_start = text[..open].rfind('\n').map_or(0, |newline| newline + 1);
+            let starts_line = text[line_start..open].trim().is_empty();
+            match &self.markers[found.pattern().as_usize()] {
+                Marker::Words(close) => {
+                    let Some(length) = text[end..].find(close.as_str()) else {
+                        kept.push_str(&text[at..end]);
+                        at = end;
+                        continue;
+                    };
+                    let inside = text[end..end + length].trim();
+                    let held = held.get_or_insert_default();
+                    if !held.is_empty() {
+                        held.push('\n');
+                    }
+                    held.push_str(inside);
+                    at = end + length + close.len();
+                }
+                Marker::Block(close) => {
+                    kept.push_str(&text[at..open]);
+                    at = text[end..].find(close.as_str()).map_or(text.len(), |length| end + length + close.len());
+                }
+                Marker::After => {
+                    kept.clear();
+                    at = end;
+                }
+                Marker::Before => {
+                    kept.push_str(&text[at..open]);
+                    at = text.len();
+                }
+                Marker::Line if starts_line => {
+                    kept.push_str(&text[at..open]);
+                    at = text[end..].find('\n').map_or(text.len(), |newline| end + newline);
+                }
+                Marker::Header if starts_line && is_header(line_of(text, open)) => {
+                    kept.push_str(&text[at..open]);
+                    at = after_header(text, open);
+                }
+                Marker::Line | Marker::Header => {
+                    kept.push_str(&text[at..end]);
+                    at = end;
+                    continue;
+                }
+            }
+            touched = true;
+        }
+        if let Some(held) = held {
+            return Cow::Owned(held);
+        }
+        if !touched {
+            return Cow::Borrowed(text);
+        }
+        kept.push_str(&text[at..]);
+        Cow::Owned(kept)
+    }
+
+    /// Whether a message is an agent's errand of its own.
+    pub(super) fn is_side_call(&self, text: &str) -> bool {
+        let text = without_stamp(text.trim_start());
+        self.side_calls.iter().any(|prefix| text.starts_with(prefix.as_str()))
+    }
+
+    /// Whether a system message sets an agent's errand.
+    pub(super) fn sets_side_call(&self, system: &str) -> bool {
+        let end = system.char_indices().nth(SYSTEM_HEAD).map_or(system.len(), |(at, _)| at);
+        self.side_systems.iter().any(|part| system[..end].contains(part.as_str()))
+    }
+}
+
+fn line_of(text: &str, at: usize) -> &str {
+    text[at..].lines().next().unwrap_or_default()
+}
+
+/// A line that announces a block: it ends with a colon, or with OpenClaw's mark.
+fn is_header(line: &str) -> bool {
+    let line = line.trim_end();
+    line.ends_with(':') || line.ends_with('⟧')
+}
+
+/// Where what a header announces ends: after its fenced block, or at the next blank line.
+fn after_header(text: &str, at: usize) -> usize {
+    let body = at + line_of(text, at).len();
+    let rest = text[body..].trim_start();
+    let start = text.len() - rest.len();
+    if let Some(fenced) = rest.strip_prefix("```") {
+        return fenced.find("```").map_or(text.len(), |length| start + 3 + length + 3);
+    }
+    text[body..].find("\n\n").map_or(text.len(), |length| body + length)
+}
+
+/// A message without the time or channel in brackets in front of it.
+fn without_stamp(text: &str) -> &str {
+    match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((stamp, rest))
+            if stamp.len() <= LONGEST_STAMP
+                && stamp.contains(':')
+                && stamp.bytes().any(|byte| byte.is_ascii_digit()) =>
+        {
+            rest.trim_start()
+        }
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_without_markers_is_not_touched() {
+        for text in ["good morning", "a < b && c > d", "see [1] and [2]", "it's a task, no <tag>"] {
+            assert!(matches!(AGENTS.words(text), Cow::Borrowed(same) if same == text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_the_agents_is_taken_away() {
+        let cases = [
+            ("<system-reminder>\nprove it\n</system-reminder>\nhello", "hello"),
+            ("[Mon 2026-11-23 08:15 UTC] hello\n[message_id: 7]", "hello"),
+            ("<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>\nx\n<<<END_OPENCLAW_INTERNAL_CONTEXT>>>\n\nhello", "hello"),
+            ("<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>> never closed", ""),
+            ("<task>\nhello\n</task>\n<environment_details>\nproof.md\n</environment_details>", "hello"),
+            ("<additional_data>\na <user_query> b\n</additional_data>\n<user_query>\nhello\n</user_query>", "hello"),
+            ("# Context from my IDE setup:\n## Open tabs:\n- a.rs\n## My request for Codex:\nhello\n", "hello"),
+            ("hello\n\n# *SEARCH/REPLACE block* Rules:\nmany rules", "hello"),
+            ("I ran this command:\n\ncargo test", ""),
+            ("[WhatsApp +1555 Sun 2026-01-18 00:19:42 PST] hello", "hello"),
+            ("Conversation info (untrusted metadata):\n```json\n{\"a\":1}\n```\n\nhello", "hello"),
+            ("Sender says hello", "Sender says hello"),
+            ("### Task:\nRespond\n<context>\n<source id=\"1\">proof</source>\n</context>\nhello", "hello"),
+            ("<errors> stay", "<errors> stay"),
+        ];
+        for (text, words) in cases {
+            assert_eq!(AGENTS.words(text), words, "{text}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What of a conversation is classified: the person's words, not the harness around them.
+
+mod agents;
+mod approval;
+
+use std::borrow::Cow;
+
+use crate::config::Strategy;
+use crate::protocol::{ChatRequest, Message};
+
+use agents::AGENTS;
+use approval::is_approval;
+
+/// What kind of step a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// A person asks.
+    Turn,
+    /// A person agrees to what was proposed; what is classified is the proposal.
+    Approval,
+    /// An agent goes on with what a person asked before: after tool results, or a message of its own.
+    Loop,
+    /// An agent's own errand: a title, tags, the summary of a chat.
+    SideCall,
+}
+
+impl Step {
+    /// Its name in explanations and in the history.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Step::Turn => "turn",
+            Step::Approval => "approval",
+            Step::Loop => "loop",
+            Step::SideCall => "side_call",
+        }
+    }
+}
+
+/// What is classified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input<'a> {
+    /// The person's words, cut in the middle if they are too long.
+    pub text: Cow<'a, str>,
+    /// What kind of step it is.
+    pub step: Step,
+}
+
+impl<'a> Input<'a> {
+    /// A text as it stands.
+    #[must_use]
+    pub fn plain(text: &'a str) -> Self {
+        Input { text: Cow::Borrowed(text), step: Step::Turn }
+    }
+}
+
+/// Takes the text to classify out of a request.
+#[must_use]
+pub fn input<'a>(request: &'a ChatRequest<'_>, strategy: Strategy, max_chars: usize) -> Input<'a> {
+    let users = || request.messages.iter().filter(|message| message.role == "user");
+    let (chosen, step) = match strategy {
+        Strategy::All => (users().flat_map(texts).map(Cow::Borrowed).collect(), Step::Turn),
+        Strategy::LastUser => {
+            (users().next_back().map(|last| texts(last).map(Cow::Borrowed).collect()).unwrap_or_default(), Step::Turn)
+        }
+        Strategy::CurrentRequest => current(&request.messages),
+    };
+    let mut chosen: Vec<Cow<'a, str>> = chosen;
+    let whole = if chosen.len() == 1 { chosen.swap_remove(0) } else { Cow::Owned(chosen.join("\n\n")) };
+    Input { text: cut_middle(whole, max_chars), step }
+}
+
+fn texts<'a>(message: &'a Message<'_>) -> impl Iterator<Item = &'a str> {
+    message.content.texts.iter().map(AsRef::as_ref)
+}
+
+/// A person's words in a message.
+fn words<'a>(message: &'a Message<'_>) -> Vec<Cow<'a, str>> {
+    texts(message).map(|text| AGENTS.words(text)).filter(|text| !text.is_empty()).collect()
+}
+
+/// Characters of a proposal that are looked at.
+const PROPOSAL: usize = 1_200;
+
+/// What the user has said since the last answer; in a tool loop, what the loop is about; of an approval,
+/// what it approves.
+fn current<'a>(messages: &'a [Message<'_>]) -> (Vec<Cow<'a, str>>, Step) {
+    let last_answer = messages.iter().rposition(|message| message.role == "assistant");
+    let since = &messages[last_answer.map_or(0, |at| at + 1)..];
+    let asked = || since.iter().filter(|message| message.role == "user");
+    let system = messages.iter().find(|message| message.role == "system");
+    if asked().flat_map(texts).any(|text| AGENTS.is_side_call(text))
+        || system.is_some_and(|system| texts(system).any(|text| AGENTS.sets_side_call(text)))
+    {
+        return (asked().flat_map(words).collect(), Step::SideCall);
+    }
+    // From the end: an agent's messages are passed over until a person speaks.
+    let mut said: Vec<Cow<'a, str>> = Vec::new();
+    let mut step = Step::Turn;
+    let mut at = messages.len();
+    while let Some(message) = at.checked_sub(1).map(|last| &messages[last]) {
+        at -= 1;
+        match message.role.as_ref() {
+            "user" => {
+                let mut before = words(message);
+                before.append(&mut said);
+                said = before;
+            }
+            "assistant" if !said.is_empty() => {
+                at += 1;
+                break;
+            }
+            "assistant" | "tool" | "function" => step = Step::Loop,
+            _ => {}
+        }
+    }
+    if !said.iter().all(|text| is_approval(text, &AGENTS.approvals)) || said.is_empty() {
+        return (said, step);
+    }
+    match proposal(&messages[..at]) {
+        Some(proposal) => (proposal, if step == Step::Loop { step } else { Step::Approval }),
+        None => (said, step),
+    }
+}
+
+/// What an approval is about: the newest request before it that is none, and the answer to it.
+fn proposal<'a>(before: &'a [Message<'_>]) -> Option<Vec<Cow<'a, str>>> {
+    let answer = before.iter().rev().find(|message| message.role == "assistant" && texts(message).next().is_some());
+    let request = before
+        .iter()
+        .rev()
+        .filter(|message| message.role == "user")
+        .map(words)
+        .find(|words| words.iter().any(|text| !is_approval(text, &AGENTS.approvals)));
+    let mut proposal = request?;
+    if let Some(answer) = answer {
+        proposal.extend(texts(answer).map(|text| cut_middle(Cow::Borrowed(text), PROPOSAL)));
+    }
+    Some(proposal)
+}
+
+/// Keeps both ends of a text that is too long, as the question may stand at either.
+fn cut_middle(text: Cow<'_, str>, max_chars: usize) -> Cow<'_, str> {
+    // A text has at most as many characters as bytes.
+    if text.len() <= max_chars {
+        return text;
+    }
+    let head = max_chars * 2 / 3;
+    let tail = max_chars - head;
+    let Some((end, _)) = text.char_indices().nth(head) else { return text };
+    let start = text.char_indices().rev().nth(tail.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
+    if start <= end {
+        return text;
+    }
+    Cow::Owned(format!("{}\n…\n{}", &text[..end], &text[start..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(body: &str, strategy: Strategy) -> String {
+        let request = ChatRequest::parse(body.as_bytes()).unwrap();
+        input(&request, strategy, 8000).text.into_owned()
+    }
+
+    fn step_of(body: &str) -> Step {
+        input(&ChatRequest::parse(body.as_bytes()).unwrap(), Strategy::CurrentRequest, 8000).step
+    }
+
+    #[test]
+    fn an_approval_is_about_what_it_approves() {
+        let body = r#"{"messages":[{"role":"user","content":"make the scheduler fair"},
+            {"role":"assistant","content":"deficit round robin?"},{"role":"user","content":"yes, go ahead"}]}"#;
+        assert_eq!(text_of(body, Strategy::CurrentRequest), "make the scheduler fair\n\ndeficit round robin?");
+        assert_eq!(step_of(body), Step::Approval);
+        let nothing_before = r#"{"messages":[{"role":"user","content":"yes"}]}"#;
+        assert_eq!(
+            (text_of(nothing_before, Strategy::CurrentRequest).as_str(), step_of(nothing_before)),
+            ("yes", Step::Turn)
+        );
+    }
+
+    #[test]
+    fn the_loop_after_an_approval_is_about_what_was_approved() {
+        let body = r#"{"messages":[{"role":"user","content":"make it fair"},{"role":"assistant","content":"how?"},
+            {"role":"user","content":"ok"},{"role":"assistant","tool_calls":[]},{"role":"tool","content":"x"}]}"#;
+        assert_eq!(text_of(body, Strategy::CurrentRequest), "make it fair\n\nhow?");
+        assert_eq!(step_of(body), Step::Loop);
+    }
+
+    #[test]
+    fn an_agents_own_errand_is_told_from_a_persons_request() {
+        let body = r####"{"messages":[{"role":"user","content":"### Task:\nGenerate a title\n<chat_history>prove</chat_history>"}]}"####;
+        assert_eq!(step_of(body), Step::SideCall);
+        assert_eq!(step_of(OPENCLAW), Step::Turn);
+    }
+
+    const OPENCLAW: &str = r#"{"messages":[
+        {"role":"system","content":"prove everything"},
+        {"role":"user","content":"old"},{"role":"assistant","content":"done"},
+        {"role":"user","content":"[Mon 2026-11-23 08:15 UTC] good morning"},
+        {"role":"user","content":[{"type":"text","text":"<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>> derive the proof"}]}]}"#;
+
+    #[test]
+    fn the_current_request_is_what_the_human_said_since_the_last_answer() {
+        assert_eq!(text_of(OPENCLAW, Strategy::CurrentRequest), "good morning");
+        assert!(text_of(OPENCLAW, Strategy::LastUser).contains("derive"));
+        assert!(text_of(OPENCLAW, Strategy::All).starts_with("old"));
+    }
+
+    #[test]
+    fn a_tool_step_is_about_the_newest_question() {
+        let body = r#"{"messages":[{"role":"user","content":"what is the weather"},
+            {"role":"assistant","tool_calls":[]},{"role":"tool","content":"rain"}]}"#;
+        assert_eq!(text_of(body, Strategy::CurrentRequest), "what is the weather");
+        assert_eq!(text_of(r#"{"messages":[]}"#, Strategy::CurrentRequest), "");
+    }
+
+    #[test]
+    fn a_long_text_keeps_both_ends() {
+        assert_eq!(cut_middle(Cow::Borrowed("abcdefghij"), 6), "abcd\n…\nij");
+        assert_eq!(cut_middle(Cow::Borrowed("证明证明证明证明证明"), 6), "证明证明\n…\n证明");
+        assert_eq!(cut_middle(Cow::Borrowed("证明"), 4), "证明");
+    }
+}

@@ -1,0 +1,18 @@
+//! How the embedded classifier is trained, and how well any classifier routes.
+//!
+//! Enters: labelled prompts ([`Row`]), which `docs/classifier.md` describes. Leaves: a model file, or a
+//! [`Report`] of figures. Deterministic: the same rows make the same bytes. Knows nothing of HTTP or the
+//! history. Read `rows.rs`, then `fit.rs`.
+
+mod calibrate;
+mod fit;
+mod measure;
+mod rows;
+mod solve;
+mod study;
+
+pub use calibrate::{calibration_error, cross_validated};
+pub use fit::{Example, Recipe, fit};
+pub use measure::{Behaviour, Judged, Quality, Report, SourceFigures, Tiers, area, report};
+pub use rows::{Row, RowsError, read};
+pub use study::{Baseline, cross_validate, judge, left_out};

@@ -1,0 +1,100 @@
+//! Conversations keep their tier.
+
+use serde_json::{Value, json};
+
+use crate::support::{Fleet, TestApp};
+
+const HARD: &str = "prove that the merge of two replicas converges whatever order the updates come in";
+
+/// Conversations do not go down, even where that is cheaper.
+const STAY: &str = "[session]\ndown_when_cheaper = false\n";
+
+/// A request whose conversation is made of these turns, a person's and the model's in turn.
+fn conversation(turns: &[&str]) -> Value {
+    let messages: Vec<Value> = turns
+        .iter()
+        .enumerate()
+        .map(|(at, text)| json!({ "role": if at % 2 == 0 { "user" } else { "assistant" }, "content": text }))
+        .collect();
+    json!({ "model": "auto", "messages": messages })
+}
+
+#[tokio::test]
+async fn a_conversation_goes_up_at_once_and_stays() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml(STAY)).await;
+    let mut turns = vec!["what is the capital of France?"];
+    assert_eq!(app.http.chat(&conversation(&turns)).await.route().1, "cheap");
+    turns.extend(["Paris.", HARD]);
+    assert_eq!(app.http.chat(&conversation(&turns)).await.route().1, "frontier");
+    turns.extend(["Take two updates.", "and what is the capital of Spain?"]);
+    let route = app.http.chat(&conversation(&turns)).await;
+    assert_eq!((route.route().1, route.route().2), ("frontier", "session"));
+    // Another conversation is not held by it.
+    let other = conversation(&["and what is the capital of Spain?"]);
+    assert_eq!(app.http.chat(&other).await.route().1, "cheap");
+}
+
+#[tokio::test]
+async fn it_goes_down_where_the_provider_has_nothing_cached_and_the_tier_below_costs_less() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("")).await;
+    assert_eq!(app.http.chat(&conversation(&[HARD])).await.route().1, "frontier");
+    let easy = conversation(&[HARD, "Done.", "and what is the capital of Spain?"]);
+    assert_eq!(app.http.chat(&easy).await.route().1, "cheap");
+    let rows = app.rows().await;
+    assert!(rows[1].reason.as_deref().unwrap().starts_with("cheaper than frontier"), "{:?}", rows[1].reason);
+}
+
+#[tokio::test]
+async fn a_tool_loop_of_thirty_steps_never_switches() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("")).await;
+    let mut body = conversation(&[HARD]);
+    assert_eq!(app.http.chat(&body).await.route().1, "frontier");
+    for step in 0..30 {
+        let messages = body["messages"].as_array_mut().unwrap();
+        let call =
+            json!({ "id": format!("c{step}"), "type": "function", "function": { "name": "sh", "arguments": "{}" } });
+        messages.push(json!({ "role": "assistant", "content": null, "tool_calls": [call] }));
+        messages.push(json!({ "role": "tool", "tool_call_id": format!("c{step}"), "content": "hello" }));
+        let response = app.http.chat(&body).await;
+        assert_eq!((response.route().1, response.route().2), ("frontier", "session"), "step {step}");
+    }
+}
+
+#[tokio::test]
+async fn a_named_conversation_is_known_by_its_name() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml(STAY)).await;
+    for (field, name) in [("prompt_cache_key", json!("a")), ("metadata", json!({ "session_id": "b" }))] {
+        let mut hard = conversation(&[HARD]);
+        hard[field] = name.clone();
+        assert_eq!(app.http.chat(&hard).await.route().1, "frontier");
+        let mut easy = conversation(&["what is the capital of France?"]);
+        easy[field] = name;
+        assert_eq!(app.http.chat(&easy).await.route().2, "session", "{field}");
+    }
+    let rows = app.rows().await;
+    assert_eq!(rows.iter().filter_map(|row| row.session.as_deref()).collect::<Vec<_>>(), ["a", "a", "b", "b"]);
+}
+
+#[tokio::test]
+async fn conversations_can_be_left_alone() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("[session]\nenabled = false\n")).await;
+    assert_eq!(app.http.chat(&conversation(&[HARD])).await.route().1, "frontier");
+    let easy = conversation(&[HARD, "Done.", "what is the capital of France?"]);
+    assert_eq!(app.http.chat(&easy).await.route().1, "cheap");
+}
+
+#[tokio::test]
+async fn an_outage_is_passed_by_and_the_conversation_comes_back() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("")).await;
+    let easy = conversation(&["what is the capital of France?"]);
+    assert_eq!(app.http.chat(&easy).await.route().1, "cheap");
+    fleet.cheap.next(xrouter::simulator::Reply::error(500, "down"));
+    assert_eq!(app.http.chat(&easy).await.route().1, "medium");
+    assert_eq!(app.http.chat(&easy).await.route().1, "cheap");
+}
