@@ -17,7 +17,7 @@ use crate::cache::Cache;
 use crate::catalog::Catalog;
 use crate::config::{self, ClassifierKind, Loaded, Upstreams};
 use crate::dashboard;
-use crate::gateway::{ClassifierCall, Estimator, Gateway, Offers, Sessions, keep_warm};
+use crate::gateway::{ClassifierCall, Estimator, Flights, Gateway, Offers, Sessions, Tally, keep_warm};
 use crate::protocol::Timestamp;
 use crate::providers::{Client, Memory, Pictures, Target};
 use crate::routing::{Classified, Classifier, Embedded, Input, LlmClassifier, LlmSettings, Rules, Thresholds};
@@ -89,6 +89,8 @@ impl App {
             strategy: config.classifier.strategy,
             max_chars: config.classifier.max_chars,
             cache: Cache::open(&config.cache, config.classifier.asks_a_model()),
+            flights: Flights::default(),
+            tally: Tally::default(),
             client,
             store: store.clone(),
             catalog,

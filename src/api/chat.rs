@@ -35,28 +35,16 @@ impl ChatApi {
     /// named in the answer's `X-Xrouter-Dropped-Params` where the upstream is configured so. Also served without `/v1`.
     #[oai(path = "/v1/chat/completions", method = "post", operation_id = "createChatCompletion", tag = "Tag::Chat")]
     async fn create(&self, request: &Request, body: ChatBody) -> Result<ChatAnswer, ApiError> {
-        let body = body.0.lock().ok().and_then(|mut body| body.take()).unwrap_or_else(Body::empty);
-        Ok(ChatAnswer(self.0.chat(request, body).await))
+        Ok(ChatAnswer(self.0.chat(request, body.take()).await))
     }
 }
 
 impl Shared {
     /// Answers a chat request. Errors are answers too, as they carry the same headers.
     pub(super) async fn chat(&self, request: &Request, body: Body) -> Response {
-        let arrived = Instant::now();
-        let body = match self.read(request, body).await {
-            Ok(body) => body,
+        let call = match self.call(request, body).await {
+            Ok(call) => call,
             Err(error) => return error.into_response(),
-        };
-        let tier = request.headers().get(TIER_HEADER).and_then(|value| value.to_str().ok());
-        let call = ChatCall {
-            body,
-            request_id: request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::fresh),
-            tier_header: tier.map(str::to_owned),
-            session: session(request),
-            key: self.key_name.clone(),
-            headers: self.rule_headers(request),
-            arrived,
         };
         // Boxed here, so that the layers around it do not each copy a future of some kilobytes.
         let (mut response, route) = match Box::pin(self.gateway.chat(call)).await {
@@ -70,6 +58,22 @@ impl Shared {
             self.tell(&mut response, route);
         }
         response
+    }
+
+    /// A request as the gateway takes it.
+    pub(super) async fn call(&self, request: &Request, body: Body) -> Result<ChatCall, ApiError> {
+        let arrived = Instant::now();
+        let body = self.read(request, body).await?;
+        let tier = request.headers().get(TIER_HEADER).and_then(|value| value.to_str().ok());
+        Ok(ChatCall {
+            body,
+            request_id: request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::fresh),
+            tier_header: tier.map(str::to_owned),
+            session: session(request),
+            key: self.key_name.clone(),
+            headers: self.rule_headers(request),
+            arrived,
+        })
     }
 
     /// The headers that rules look at.
@@ -134,7 +138,13 @@ fn streamed(meter: Box<Meter>) -> Response {
 }
 
 /// The body as it comes in, not yet read.
-struct ChatBody(Mutex<Option<Body>>);
+pub(super) struct ChatBody(Mutex<Option<Body>>);
+
+impl ChatBody {
+    pub(super) fn take(self) -> Body {
+        self.0.into_inner().ok().flatten().unwrap_or_else(Body::empty)
+    }
+}
 
 impl<'a> ApiExtractor<'a> for ChatBody {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];

@@ -7,6 +7,7 @@ use poem_openapi::payload::PlainText;
 use poem_openapi::{ApiResponse, OpenApi};
 
 use super::{Shared, Tag};
+use crate::gateway::Tally;
 use crate::store::WriterState;
 
 pub(super) struct MetricsApi(pub(super) Arc<Shared>);
@@ -26,11 +27,11 @@ impl MetricsApi {
     /// `xrouter_history_rows` by `place` adds up to `xrouter_history_served_total`.
     #[oai(path = "/metrics", method = "get", operation_id = "getMetrics", tag = "Tag::Health")]
     async fn metrics(&self) -> MetricsAnswer {
-        MetricsAnswer::Ok(PlainText(text(&self.0.store.state().borrow())))
+        MetricsAnswer::Ok(PlainText(text(&self.0.store.state().borrow(), &self.0.gateway.tally)))
     }
 }
 
-fn text(state: &WriterState) -> String {
+fn text(state: &WriterState, tally: &Tally) -> String {
     let mut text = String::with_capacity(2_048);
     let mut metric = |name: &str, kind: &str, help: &str, samples: &[(&str, u64)]| {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
@@ -38,6 +39,16 @@ fn text(state: &WriterState) -> String {
             let _ = writeln!(text, "{name}{labels} {figure}");
         }
     };
+    let labels: Vec<(String, u64)> =
+        tally.by_source().map(|(source, count)| (format!("{{source=\"{}\"}}", source.as_str()), count)).collect();
+    let samples: Vec<(&str, u64)> = labels.iter().map(|(label, count)| (label.as_str(), *count)).collect();
+    metric("xrouter_decisions_total", "counter", "Decisions by the step that settled them.", &samples);
+    metric(
+        "xrouter_classifier_asked_total",
+        "counter",
+        "Decisions for which the classifier's model was asked.",
+        &[("", tally.asked())],
+    );
     metric(
         "xrouter_history_served_total",
         "counter",

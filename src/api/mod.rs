@@ -14,6 +14,7 @@ mod health;
 mod metrics;
 mod models;
 mod requests;
+mod route;
 mod schema;
 mod usage;
 
@@ -68,7 +69,7 @@ enum Tag {
 #[must_use]
 pub fn service(shared: Arc<Shared>) -> OpenApiService<impl poem_openapi::OpenApi, ()> {
     let parts = (
-        chat::ChatApi(shared.clone()),
+        (chat::ChatApi(shared.clone()), route::RouteApi(shared.clone())),
         models::ModelsApi(shared.clone()),
         usage::UsageApi(shared.clone()),
         requests::RequestsApi(shared.clone()),

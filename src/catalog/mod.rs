@@ -10,7 +10,7 @@ mod provider;
 mod tier;
 
 pub use endpoint::{Endpoint, EndpointError};
-pub use models::{Catalog, ModelFacts};
+pub use models::{Abilities, Catalog, ModelFacts};
 pub use price::{NanoUsd, Price, PriceError};
 pub use provider::Provider;
 pub use tier::{Tier, UnknownTier};

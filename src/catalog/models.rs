@@ -16,6 +16,37 @@ pub struct ModelFacts {
     pub price: Price,
     /// Tokens that input and output may have together, if known.
     pub context_window: Option<u64>,
+    /// What it can do, as far as that is known.
+    pub abilities: Abilities,
+}
+
+/// What a model can do; `None` is unknown, and keeps nobody from asking it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Abilities {
+    /// Tokens that input and output may have together.
+    pub context_window: Option<u64>,
+    /// Whether it calls tools.
+    pub tools: Option<bool>,
+    /// Whether it sees images.
+    pub images: Option<bool>,
+    /// Whether it hears audio.
+    pub audio: Option<bool>,
+    /// Whether it keeps to a JSON schema.
+    pub json_schema: Option<bool>,
+}
+
+impl Abilities {
+    /// These, and where they are unknown the others.
+    #[must_use]
+    pub fn or(self, other: Abilities) -> Abilities {
+        Abilities {
+            context_window: self.context_window.or(other.context_window),
+            tools: self.tools.or(other.tools),
+            images: self.images.or(other.images),
+            audio: self.audio.or(other.audio),
+            json_schema: self.json_schema.or(other.json_schema),
+        }
+    }
 }
 
 /// The price list, by provider and model name.
@@ -40,6 +71,16 @@ struct Row {
     cache_write: Option<f64>,
     cache_write_1h: Option<f64>,
     context_window: Option<u64>,
+    /// What it is listed as unable to do.
+    #[serde(default)]
+    lacks: Vec<Lack>,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Lack {
+    Tools,
+    Images,
 }
 
 impl Catalog {
@@ -69,6 +110,13 @@ impl Catalog {
                         cache_write_1h: price(row.cache_write_1h),
                     },
                     context_window: row.context_window,
+                    abilities: Abilities {
+                        context_window: row.context_window,
+                        tools: row.lacks.contains(&Lack::Tools).then_some(false),
+                        images: row.lacks.contains(&Lack::Images).then_some(false),
+                        audio: None,
+                        json_schema: None,
+                    },
                 };
                 (key, facts)
             })

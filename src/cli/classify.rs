@@ -35,6 +35,9 @@ pub(super) struct Classify {
     /// {"id", "messages"} or {"id", "prompt"} in, lines of {"id", "tier", "score", …} out
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     jsonl: Option<PathBuf>,
+    /// With --jsonl: time every decision, from the parsed request on, and tell the quantiles instead of the decisions
+    #[arg(long, requires = "jsonl")]
+    latency: bool,
 }
 
 /// One line of `--jsonl`.
@@ -50,7 +53,7 @@ impl Classify {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let sources = self.file.sources()?;
         if let Some(file) = self.jsonl {
-            return many(&file, &sources);
+            return many(&file, &sources, self.latency);
         }
         let text = match self.text.unwrap_or_default() {
             dash if dash == "-" => {
@@ -81,7 +84,7 @@ impl Classify {
 }
 
 /// Decides every line of a file.
-fn many(file: &Path, sources: &Sources) -> Result<(), Failure> {
+fn many(file: &Path, sources: &Sources, latency: bool) -> Result<(), Failure> {
     let offline = Offline::new(sources)?;
     let input: Box<dyn BufRead> = if file == Path::new("-") {
         Box::new(std::io::stdin().lock())
@@ -92,6 +95,7 @@ fn many(file: &Path, sources: &Sources) -> Result<(), Failure> {
                 .map_err(Failure::Usage)?,
         ))
     };
+    let mut took = Vec::new();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for (number, line) in (1..).zip(input.lines()) {
         let line = line?;
@@ -111,7 +115,12 @@ fn many(file: &Path, sources: &Sources) -> Result<(), Failure> {
             _ => return Err(invalid("it has neither or both of `prompt` and `messages`".to_owned())),
         };
         let request = ChatRequest::parse(body.as_bytes()).map_err(|error| invalid(error.to_string()))?;
+        let begun = Instant::now();
         let decision = offline.decide(&request);
+        if latency {
+            took.push(begun.elapsed());
+            continue;
+        }
         let answer = serde_json::json!({
             "id": line.id, "tier": decision.tier.number(), "score": decision.score, "confidence": decision.confidence,
             "source": decision.source.as_str(), "reasons": decision.reason.split([',', ';']).map(str::trim).collect::<Vec<_>>(),
@@ -119,6 +128,18 @@ fn many(file: &Path, sources: &Sources) -> Result<(), Failure> {
         writeln!(out, "{answer}")?;
     }
     out.flush()?;
+    if latency {
+        took.sort_unstable();
+        let quantile = |share: usize| took.get(took.len() * share / 1_000).copied().unwrap_or_default();
+        println!(
+            "{} decisions: p50 {:.1?}, p90 {:.1?}, p99 {:.1?}, longest {:.1?}",
+            took.len(),
+            quantile(500),
+            quantile(900),
+            quantile(990),
+            took.last().copied().unwrap_or_default()
+        );
+    }
     Ok(())
 }
 

@@ -105,6 +105,21 @@ pub struct UpstreamConfig {
     /// nothing. Default: true.
     #[schemars(extend("example" = true))]
     pub cache_markers: Option<bool>,
+    /// Tokens that fit into its context, input and answer together. Default: the catalogue's, if it knows the model.
+    #[schemars(range(min = 1), extend("example" = 131_072))]
+    pub context_window: Option<u64>,
+    /// Whether it calls tools. Default: what the catalogue says, else yes.
+    #[schemars(extend("example" = true))]
+    pub tools: Option<bool>,
+    /// Whether it sees images. Default: what the catalogue says, else yes.
+    #[schemars(extend("example" = false))]
+    pub images: Option<bool>,
+    /// Whether it hears audio. Default: yes.
+    #[schemars(extend("example" = false))]
+    pub audio: Option<bool>,
+    /// Whether it keeps to a JSON schema. Default: yes.
+    #[schemars(extend("example" = true))]
+    pub json_schema: Option<bool>,
     /// Share of this tier's requests, against the upstreams of the same priority. Default: 1.
     #[schemars(range(min = 1, max = 1000), extend("example" = 1))]
     pub weight: Option<u32>,

@@ -11,7 +11,7 @@ use super::layers::Merged;
 use super::secret;
 use super::tiers::UpstreamConfig;
 use super::{Classifier, ClassifierKind, Config, PriceConfig, Secret};
-use crate::catalog::{Endpoint, Price, PriceError, Provider, Tier};
+use crate::catalog::{Abilities, Endpoint, Price, PriceError, Provider, Tier};
 
 /// One endpoint of a tier, complete.
 #[derive(Debug, Clone)]
@@ -48,6 +48,8 @@ pub struct Upstream {
     pub drop_params: bool,
     /// Longest answer where the request has no limit and the dialect requires one, in tokens.
     pub max_tokens: u64,
+    /// What it can do, where the configuration says so.
+    pub abilities: Abilities,
     /// Whether the router marks what the provider's prompt cache may keep.
     pub cache_markers: bool,
 }
@@ -314,6 +316,13 @@ impl Resolver<'_> {
             deployment,
             drop_params: written.drop_params.unwrap_or(false),
             max_tokens: written.max_tokens.unwrap_or(8_192),
+            abilities: Abilities {
+                context_window: written.context_window,
+                tools: written.tools,
+                images: written.images,
+                audio: written.audio,
+                json_schema: written.json_schema,
+            },
             cache_markers: written.cache_markers.unwrap_or(true),
         })
     }

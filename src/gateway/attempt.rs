@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::guards::Needs;
 use super::record::Record;
 use super::stream::{Ask, Meter};
 use super::{Answer, AnswerBody, Gateway, GatewayError, Reason};
@@ -26,6 +27,7 @@ impl Gateway {
     pub(super) async fn attempt(
         &self,
         request: &ChatRequest<'_>,
+        needs: &Needs,
         tier: Tier,
         mut record: Record,
     ) -> Result<Answer, GatewayError> {
@@ -35,6 +37,10 @@ impl Gateway {
         let scope = record.scope().to_owned();
         for target in attempt_order(tier, &self.tiers, self.fallback, record.seed()) {
             let name = &target.upstream.name;
+            if let Some(limit) = self.hinders(target, request, needs) {
+                tracing::debug!(upstream = %name, %limit, "an upstream cannot take the request");
+                continue;
+            }
             let model = match model_for(target, request) {
                 Ok(model) => model,
                 // The configuration does not fit the request: said, unless an outage led here.
@@ -174,7 +180,7 @@ impl Gateway {
 }
 
 /// Waits until a row is kept, before the answer that it tells of goes out.
-async fn keep(receipt: Option<Receipt>) {
+pub(super) async fn keep(receipt: Option<Receipt>) {
     if let Some(receipt) = receipt {
         receipt.kept().await;
     }
@@ -229,6 +235,7 @@ impl Reason {
         let Reason::Upstream { error, .. } = self else {
             return match self {
                 Reason::NoUpstream(_) => (503, "no_upstream"),
+                Reason::Limit { limit, .. } => (400, limit.code()),
                 _ => (400, "invalid_request"),
             };
         };

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
+use super::guards::Needs;
 use super::{ChatCall, Gateway, SessionKey};
 use crate::cache::{Key, Remembered};
 use crate::catalog::{Price, Tier, UnknownTier};
@@ -23,7 +24,14 @@ pub(super) struct Decided {
 }
 
 impl Gateway {
-    pub(super) async fn decide(&self, request: &ChatRequest<'_>, call: &ChatCall) -> Result<Decided, UnknownTier> {
+    /// Decides. With `remember`, the conversation is held to it.
+    pub(super) async fn decide(
+        &self,
+        request: &ChatRequest<'_>,
+        needs: &Needs,
+        call: &ChatCall,
+        remember: bool,
+    ) -> Result<Decided, UnknownTier> {
         let begun = Instant::now();
         let decided = |classified: Classified, session| Decided {
             decision: classified.decision,
@@ -32,13 +40,20 @@ impl Gateway {
             classify_us: super::record::micros(begun.elapsed()),
             session,
         };
+        let tally = |source| {
+            if remember {
+                self.tally.count(source, false);
+            }
+        };
         let tier_header = call.tier_header.as_deref();
         if let Some(tier) = routing::forced(&request.model, tier_header)? {
             let reason = if tier_header.is_some() { "named by the header" } else { "named by the model" };
+            tally(Source::Forced);
             return Ok(decided(Classified::embedded(Decision::settled(tier, Source::Forced, reason)), None));
         }
         if matches!(*self.classifier, Classifier::Off) {
             let off = Decision::settled(Tier::Frontier, Source::Disabled, "the classifier is off");
+            tally(Source::Disabled);
             return Ok(decided(Classified::embedded(off), None));
         }
         let input = routing::input(request, self.strategy, self.max_chars);
@@ -49,13 +64,16 @@ impl Gateway {
         let rule = &self.sessions.rule;
         let mut classified = match pin.and_then(|pin| routing::keeps(&pin, input.step, rule, now_ms)) {
             Some(kept) => Classified::embedded(kept),
-            None => self.classify(request, call, &input).await,
+            None => self.classify(request, needs, call, &input).await,
         };
         if let Some(pin) = pin.filter(|_| classified.decision.source != Source::Session) {
             classified.decision =
                 routing::turn(&pin, classified.decision, input.step, rule, now_ms, &self.tier_prices(request));
         }
-        if let Some(key) = session {
+        if remember {
+            self.tally.count(classified.decision.source, classified.asked);
+        }
+        if let Some(key) = session.filter(|_| remember) {
             self.pin(key, pin, &input, &classified.decision);
         }
         Ok(decided(classified, session))
@@ -70,12 +88,18 @@ impl Gateway {
     }
 
     /// What the classifier says, or said of the same input before, and what rules make of it.
-    async fn classify(&self, request: &ChatRequest<'_>, call: &ChatCall, input: &Input<'_>) -> Classified {
+    async fn classify(
+        &self,
+        request: &ChatRequest<'_>,
+        needs: &Needs,
+        call: &ChatCall,
+        input: &Input<'_>,
+    ) -> Classified {
         let (mut classified, by_model) = self.remembered(input).await;
         let facts = Facts {
             text: &input.text,
             step: input.step,
-            tokens: 0,
+            tokens: if self.rules.count_tokens() { needs.tokens(request) } else { 0 },
             tools: request.tools,
             model: &request.model,
             key: call.key.as_deref(),
@@ -95,7 +119,11 @@ impl Gateway {
             let decision = Decision { tier, source: Source::Cache, score, confidence, reason };
             return (Classified::embedded(decision), by_model);
         }
-        let classified = self.classifier.classify(input).await;
+        let (classified, mine) = if self.classifier.llm().is_some() {
+            self.flights.join(key, self.classifier.classify(input)).await
+        } else {
+            (self.classifier.classify(input).await, true)
+        };
         let by_model = matches!(classified.decision.source, Source::Llm | Source::Fallback);
         // A decision that only stands because the model failed must not outlive the failure.
         let settled = match classified.decision.source {
@@ -103,7 +131,7 @@ impl Gateway {
             Source::Embedded => !classified.asked,
             _ => false,
         };
-        if settled {
+        if settled && mine {
             let Decision { tier, score, confidence, reason, .. } = &classified.decision;
             let (score, confidence, reason) = (*score, *confidence, reason.as_ref().into());
             self.cache.put(key, Remembered { tier: *tier, by_model, score, confidence, reason }).await;

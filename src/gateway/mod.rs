@@ -8,13 +8,18 @@ mod attempt;
 mod classifier_call;
 mod decide;
 mod estimate;
+mod flights;
+mod guards;
 mod models;
+mod preview;
 mod reading;
 mod record;
 mod sessions;
 mod stream;
+mod tally;
 mod warm;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,11 +35,16 @@ use crate::store::Store;
 
 pub use classifier_call::ClassifierCall;
 pub use estimate::Estimator;
+pub use flights::Flights;
+pub use guards::Limit;
 pub use models::{Offer, Offers};
+pub use preview::Preview;
 pub use sessions::{SessionKey, Sessions};
 pub use stream::Meter;
+pub use tally::Tally;
 pub use warm::keep_warm;
 
+use guards::Needs;
 use record::{Record, Whose};
 
 /// Everything that a request passes through.
@@ -58,6 +68,10 @@ pub struct Gateway {
     pub sessions: Sessions,
     /// What was decided before.
     pub cache: Cache,
+    /// How many requests each step settled.
+    pub tally: Tally,
+    /// What the classifier's model is being asked.
+    pub flights: Flights,
     /// The sender.
     pub client: Client,
     /// The history.
@@ -150,6 +164,14 @@ pub enum Reason {
     /// Its tier header names no tier.
     #[error("X-Xrouter-Tier: {0}")]
     Tier(#[from] UnknownTier),
+    /// No tier from the decided one up can take it.
+    #[error("no tier from {tier} up can take this request: {limit}")]
+    Limit {
+        /// The tier that was decided.
+        tier: Tier,
+        /// What keeps the strongest.
+        limit: Limit,
+    },
     /// No upstream of the decided tier is configured.
     #[error("no upstream is configured for the {0} tier")]
     NoUpstream(Tier),
@@ -176,7 +198,13 @@ impl Gateway {
     /// The request is at fault, or every upstream failed.
     pub async fn chat(&self, call: ChatCall) -> Result<Answer, GatewayError> {
         let request = ChatRequest::parse(&call.body).map_err(Reason::from)?;
-        let decided = self.decide(&request, &call).await.map_err(Reason::from)?;
+        let needs = Needs::of(&request);
+        let mut decided = self.decide(&request, &needs, &call, true).await.map_err(Reason::from)?;
+        let decision = &mut decided.decision;
+        let guarded = self.guard(&request, &needs, decision.tier);
+        if let Ok((tier, Some(limit))) = &guarded {
+            decision.reason = Cow::Owned(format!("moved up to {tier}: {limit}; {}", decision.reason));
+        }
         let ChatCall { body, request_id, session, key, arrived, .. } = call.clone();
         let is_begun = request.messages.iter().any(|message| message.role == "assistant");
         // A conversation of one turn is none yet: only what goes on gets a name of ours.
@@ -184,7 +212,16 @@ impl Gateway {
             .or_else(|| request.wishes.session.as_deref().map(|name| name.chars().take(LONGEST_SESSION).collect()))
             .or_else(|| decided.session.filter(|_| is_begun).map(SessionKey::name));
         let whose = Whose { request_id, session, key };
-        let record = Record::open(self, &request, body.clone(), &decided, whose, arrived);
-        self.attempt(&request, decided.decision.tier, record).await
+        let mut record = Record::open(self, &request, body.clone(), &decided, whose, arrived);
+        match guarded {
+            Ok((tier, _)) => self.attempt(&request, &needs, tier, record).await,
+            Err(limit) => {
+                let reason = Reason::Limit { tier: decided.decision.tier, limit };
+                let (status, code) = reason.status_and_code();
+                let route = record.route();
+                attempt::keep(record.settle(status, Some(code))).await;
+                Err(GatewayError { reason, route })
+            }
+        }
     }
 }

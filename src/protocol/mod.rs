@@ -15,6 +15,7 @@ mod reasoning;
 mod request_id;
 mod text;
 mod timestamp;
+mod tokens;
 mod usage;
 
 pub use answer::{AnswerView, ChunkView};
@@ -25,4 +26,5 @@ pub use members::Members;
 pub use reasoning::{ANTHROPIC, GEMINI, ReasoningDetail};
 pub use request_id::RequestId;
 pub use timestamp::{Timestamp, TimestampError};
+pub use tokens::estimate;
 pub use usage::{Count, TokenBuckets, TokenUsage, UsageSource};

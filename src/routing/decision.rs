@@ -26,6 +26,18 @@ pub enum Source {
 }
 
 impl Source {
+    /// All steps.
+    pub const ALL: [Source; 8] = [
+        Source::Forced,
+        Source::Disabled,
+        Source::Session,
+        Source::Cache,
+        Source::Embedded,
+        Source::Llm,
+        Source::Rule,
+        Source::Fallback,
+    ];
+
     /// The name in the answer's header, the history and the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -101,6 +101,12 @@ impl Rules {
         &self.fingerprint
     }
 
+    /// Whether one looks at the number of tokens.
+    #[must_use]
+    pub fn count_tokens(&self) -> bool {
+        self.rules.iter().any(|ready| ready.rule.min_tokens.is_some() || ready.rule.max_tokens.is_some())
+    }
+
     /// The headers that they look at, in lower case.
     pub fn headers(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().flat_map(|rule| rule.headers.iter().map(|(name, _)| name.as_str()))

@@ -240,3 +240,20 @@ async fn tokens_of_a_model_that_was_cut_off_are_unknown_and_not_zero() {
         (Some(1), None)
     );
 }
+
+#[tokio::test]
+async fn a_hundred_equal_requests_at_once_are_one_question_to_the_model() {
+    let fleet = Fleet::start().await;
+    // Slow enough that all have come before it answers.
+    let slow = Profile { first_token: Duration::from_millis(500), ..Profile::default() };
+    let judge = Simulator::start(slow).await.unwrap();
+    judge.next(text("1"));
+    let app = TestApp::start(&fleet.toml(&classifier(&judge, "timeout_ms = 5000"))).await;
+    let question = question("compare two cities");
+    let answers = futures_util::future::join_all((0..100).map(|_| app.http.chat(&question))).await;
+    assert!(answers.iter().all(|answer| answer.route().1 == "medium"));
+    assert_eq!(judge.counts().requests, 1);
+    let metrics = app.http.get("/metrics").await.text();
+    assert!(metrics.contains("xrouter_classifier_asked_total 1\n"), "{metrics}");
+    assert!(metrics.contains("xrouter_decisions_total{source=\"llm\"} "), "{metrics}");
+}

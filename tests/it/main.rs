@@ -22,6 +22,7 @@ mod dialects;
 mod fallback;
 mod fuzz;
 mod golden;
+mod guards;
 mod harness;
 mod history;
 mod openapi;

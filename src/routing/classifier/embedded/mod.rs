@@ -35,7 +35,7 @@ pub struct Thresholds {
 impl Default for Thresholds {
     /// The defaults of `config/default.toml`; a test holds the two together.
     fn default() -> Self {
-        Thresholds { medium_at: 0.48, frontier_at: 0.62 }
+        Thresholds { medium_at: 0.48, frontier_at: 0.64 }
     }
 }
 

@@ -1,0 +1,80 @@
+//! `POST /v1/route`: the decision on a request, without an answer.
+
+use std::sync::Arc;
+
+use poem::Request;
+use poem_openapi::payload::Json;
+use poem_openapi::types::Example;
+use poem_openapi::{Object, OpenApi};
+
+use super::chat::ChatBody;
+use super::{ApiError, Shared, Tag};
+use crate::gateway::Preview;
+
+pub(super) struct RouteApi(pub(super) Arc<Shared>);
+
+/// What would be decided.
+#[derive(Object)]
+#[oai(example)]
+struct RouteDecision {
+    /// 0, 1 or 2: what was decided, before guards.
+    decision: u8,
+    /// The tier that would be asked; `null` if none can take the request.
+    tier: Option<String>,
+    /// The step that settled it.
+    source: String,
+    /// Calibrated probability that the cheap model fails, 0 to 1; `null` where no classifier was asked.
+    score: Option<f64>,
+    /// How sure the classifier is, 0 to 1.
+    confidence: Option<f64>,
+    /// Why.
+    reason: String,
+    /// What keeps the decided tier, or all of them, from taking the request.
+    limit: Option<String>,
+    /// Input tokens, estimated.
+    input_tokens: u64,
+    /// Milliseconds that the decision took.
+    classify_ms: f64,
+}
+
+impl Example for RouteDecision {
+    fn example() -> Self {
+        RouteDecision {
+            decision: 2,
+            tier: Some("frontier".to_owned()),
+            source: "embedded".to_owned(),
+            score: Some(0.81),
+            confidence: Some(0.85),
+            reason: "letter groups +1.20, other words +0.31".to_owned(),
+            limit: None,
+            input_tokens: 412,
+            classify_ms: 0.021,
+        }
+    }
+}
+
+#[OpenApi]
+impl RouteApi {
+    /// Decide without answering
+    ///
+    /// Takes the same request as `/v1/chat/completions` and tells how it would be decided. No upstream is called
+    /// (a classifier that asks a model does ask it), nothing goes to the history, and the conversation stays as it is.
+    #[oai(path = "/v1/route", method = "post", operation_id = "routeRequest", tag = "Tag::Chat")]
+    async fn route(&self, request: &Request, body: ChatBody) -> Result<Json<RouteDecision>, ApiError> {
+        let call = self.0.call(request, body.take()).await?;
+        let preview = self.0.gateway.preview(&call).await.map_err(|error| ApiError::from(&error))?;
+        let Preview { decision, tier, limit, input_tokens, classify_us } = preview;
+        #[expect(clippy::cast_precision_loss, reason = "microseconds of a decision are few")]
+        Ok(Json(RouteDecision {
+            decision: decision.tier.number(),
+            tier: tier.map(|tier| tier.as_str().to_owned()),
+            source: decision.source.as_str().to_owned(),
+            score: decision.score,
+            confidence: decision.confidence,
+            reason: decision.reason.into_owned(),
+            limit: limit.map(|limit| limit.to_string()),
+            input_tokens,
+            classify_ms: classify_us as f64 / 1_000.0,
+        }))
+    }
+}

@@ -1,0 +1,32 @@
+//! How many requests each step settled, for whoever watches the process.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::routing::Source;
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub struct Tally {
+    by_source: [AtomicU64; Source::ALL.len()],
+    asked: AtomicU64,
+}
+
+impl Tally {
+    pub(super) fn count(&self, source: Source, asked: bool) {
+        if let Some(at) = Source::ALL.iter().position(|known| *known == source) {
+            self.by_source[at].fetch_add(1, Ordering::Relaxed);
+        }
+        self.asked.fetch_add(u64::from(asked), Ordering::Relaxed);
+    }
+
+    /// Decisions by the step that settled them.
+    pub fn by_source(&self) -> impl Iterator<Item = (Source, u64)> {
+        Source::ALL.into_iter().zip(self.by_source.iter().map(|count| count.load(Ordering::Relaxed)))
+    }
+
+    /// Decisions for which a model was asked.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
