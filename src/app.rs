@@ -17,7 +17,7 @@ use crate::cache::Cache;
 use crate::catalog::Catalog;
 use crate::config::{self, ClassifierKind, Loaded, Upstreams};
 use crate::dashboard;
-use crate::gateway::{ClassifierCall, Estimator, Flights, Gateway, Offers, Sessions, Tally, keep_warm};
+use crate::gateway::{ClassifierCall, Estimator, Flights, Gateway, Offers, Sessions, Tally, keep_shares, keep_warm};
 use crate::protocol::Timestamp;
 use crate::providers::{Client, Memory, Pictures, Target};
 use crate::routing::{Classified, Classifier, Embedded, Input, LlmClassifier, LlmSettings, Rules, Thresholds};
@@ -126,6 +126,9 @@ impl App {
     /// The listener failed.
     pub async fn serve(self, stop: CancellationToken, drain: Duration) -> std::io::Result<()> {
         let tasks = TaskTracker::new();
+        if let Some(share) = self.config.target_share {
+            tasks.spawn(keep_shares(self.classifier.clone(), share, self.store.clone(), stop.clone()));
+        }
         tasks.spawn(keep_warm(self.classifier, self.config, stop.clone()));
         tasks.close();
         let served = serve(self.listener, self.endpoint, stop.clone(), drain).await;

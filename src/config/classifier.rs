@@ -96,6 +96,10 @@ pub struct Classifier {
     /// Scores from here on need the frontier tier, 0 to 1.
     #[schemars(range(min = 0, max = 1))]
     pub frontier_at: f64,
+    /// Shares of the traffic for each tier: thresholds are learnt from the history, once it has 200 scores, instead of
+    /// `medium_at` and `frontier_at`.
+    #[schemars(extend("example" = {"cheap": 0.6, "medium": 0.25, "frontier": 0.15}))]
+    pub target_share: Option<TargetShare>,
     /// Rules over the classifier's decision, looked at in order, before those that ship on.
     #[serde(default)]
     pub rules: Vec<Rule>,
@@ -103,6 +107,21 @@ pub struct Classifier {
     #[serde(default)]
     #[schemars(extend("example" = ["greeting"]))]
     pub rules_off: Vec<String>,
+}
+
+/// Shares of the traffic; they add up to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetShare {
+    /// Of the cheap tier.
+    #[schemars(range(min = 0, max = 1))]
+    pub cheap: f64,
+    /// Of the medium tier.
+    #[schemars(range(min = 0, max = 1))]
+    pub medium: f64,
+    /// Of the frontier tier.
+    #[schemars(range(min = 0, max = 1))]
+    pub frontier: f64,
 }
 
 impl Classifier {
@@ -131,6 +150,12 @@ impl Classifier {
                 message,
                 "the medium tier begins below the frontier tier",
             ));
+        }
+        if let Some(TargetShare { cheap, medium, frontier }) = self.target_share
+            && (cheap + medium + frontier - 1.0).abs() > 1e-6
+        {
+            let message = format!("adds up to {}", cheap + medium + frontier);
+            problems.push(merged.problem("classifier.target_share", message, "three shares that add up to 1"));
         }
         for (at, rule) in self.rules.iter().enumerate() {
             rule.validate(at, merged, problems);

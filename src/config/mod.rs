@@ -29,7 +29,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use check::{ConfigError, Problem};
-pub use classifier::{Classifier, ClassifierKind, Strategy};
+pub use classifier::{Classifier, ClassifierKind, Strategy, TargetShare};
 pub use example::example;
 pub use layers::{Origin, Sources};
 pub use rules::Rule;

@@ -116,6 +116,9 @@ impl Gateway {
         let key = Key::new(&self.fingerprint, &input.text);
         if let Some(Remembered { tier, by_model, score, confidence, reason }) = self.cache.get(key).await {
             let reason = Cow::Owned(reason.as_ref().to_owned());
+            // Thresholds may have moved since.
+            let embedded = self.classifier.embedded().filter(|_| !by_model);
+            let tier = embedded.zip(score).map_or(tier, |(embedded, score)| embedded.thresholds().tier(score));
             let decision = Decision { tier, source: Source::Cache, score, confidence, reason };
             return (Classified::embedded(decision), by_model);
         }

@@ -24,6 +24,7 @@ mod readers;
 mod recover;
 mod rollup;
 mod row;
+mod scores;
 mod seed;
 #[cfg(test)]
 mod tests;

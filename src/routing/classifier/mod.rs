@@ -69,6 +69,15 @@ impl Classifier {
         }
     }
 
+    /// The embedded one, if it is asked.
+    #[must_use]
+    pub fn embedded(&self) -> Option<&Embedded> {
+        match self {
+            Classifier::Embedded(embedded) | Classifier::Cascade { embedded, .. } => Some(embedded),
+            Classifier::Off | Classifier::Llm(_) => None,
+        }
+    }
+
     /// The model that is asked, if there is one.
     #[must_use]
     pub fn llm(&self) -> Option<&LlmClassifier> {

@@ -7,7 +7,7 @@ mod model;
 mod scan;
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Input;
 use crate::catalog::Tier;
@@ -35,11 +35,28 @@ pub struct Thresholds {
 impl Default for Thresholds {
     /// The defaults of `config/default.toml`; a test holds the two together.
     fn default() -> Self {
-        Thresholds { medium_at: 0.48, frontier_at: 0.64 }
+        Thresholds { medium_at: 0.48, frontier_at: 0.62 }
     }
 }
 
 impl Thresholds {
+    /// The thresholds at which these shares of the scores are cheap and medium; `None` for fewer than 200 scores, which
+    /// tell too little.
+    #[must_use]
+    pub fn of_shares(scores: &[f64], cheap: f64, medium: f64) -> Option<Thresholds> {
+        const FEWEST: usize = 200;
+        let mut sorted = scores.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a place in a list of some thousands"
+        )]
+        let at = |share: f64| sorted.get((share * sorted.len() as f64) as usize).copied().unwrap_or(1.0 + f64::EPSILON);
+        (sorted.len() >= FEWEST).then(|| Thresholds { medium_at: at(cheap), frontier_at: at(cheap + medium) })
+    }
+
     /// The tier that a score needs.
     #[must_use]
     pub fn tier(&self, score: f64) -> Tier {
@@ -66,7 +83,7 @@ pub struct Feature {
 #[derive(Debug, Clone)]
 pub struct Embedded {
     model: Arc<Model>,
-    thresholds: Thresholds,
+    thresholds: Arc<RwLock<Thresholds>>,
 }
 
 impl Embedded {
@@ -79,11 +96,23 @@ impl Embedded {
     /// Another model.
     #[must_use]
     pub fn with(model: Arc<Model>, thresholds: Thresholds) -> Self {
-        Embedded { model, thresholds }
+        Embedded { model, thresholds: Arc::new(RwLock::new(thresholds)) }
     }
 
     pub(super) fn fingerprint(&self) -> String {
-        format!("{} {} {}", self.model.version, self.thresholds.medium_at, self.thresholds.frontier_at)
+        // Without the thresholds: the tier of a remembered score is looked up anew.
+        self.model.version.clone()
+    }
+
+    /// The thresholds in force.
+    #[must_use]
+    pub fn thresholds(&self) -> Thresholds {
+        *self.thresholds.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts others in force, for all copies of this classifier.
+    pub fn set_thresholds(&self, thresholds: Thresholds) {
+        *self.thresholds.write().unwrap_or_else(PoisonError::into_inner) = thresholds;
     }
 
     /// Decides. Pure: the same text gets the same decision.
@@ -93,7 +122,7 @@ impl Embedded {
             let sums = self.model.sums(scan);
             let score = sums.score();
             Decision {
-                tier: self.thresholds.tier(score),
+                tier: self.thresholds().tier(score),
                 source: Source::Embedded,
                 score: Some(score),
                 confidence: Some(self.confidence(score, sums.known)),
@@ -117,7 +146,7 @@ impl Embedded {
     /// How far the score is from the nearest threshold, as a share of [`SURE`], times the share of
     /// words that the model knows: a language that it never read leaves it unsure.
     fn confidence(&self, score: f64, known: f64) -> f64 {
-        let Thresholds { medium_at, frontier_at } = self.thresholds;
+        let Thresholds { medium_at, frontier_at } = self.thresholds();
         let distance = (score - medium_at).abs().min((score - frontier_at).abs());
         (distance / SURE).min(1.0) * known
     }
@@ -231,6 +260,19 @@ mod tests {
     fn a_language_that_it_never_read_leaves_it_unsure() {
         let confidence = |text| decide(text).confidence.unwrap();
         assert!(confidence("ʒɮɸɞ ɧʘɶɷ ʞʢʭʬ ɺɻɼɽ ʄʆʓʔ") < confidence("good morning"));
+    }
+
+    #[test]
+    fn shares_become_thresholds_that_all_copies_see() {
+        let scores: Vec<f64> = (0..1_000).map(|score| f64::from(score) / 1_000.0).collect();
+        let thresholds = Thresholds::of_shares(&scores, 0.6, 0.25).unwrap();
+        assert_eq!((thresholds.medium_at, thresholds.frontier_at), (0.6, 0.85));
+        assert_eq!(Thresholds::of_shares(&scores[..199], 0.6, 0.25), None);
+        assert_eq!(Thresholds::of_shares(&scores, 0.6, 0.4).unwrap().tier(1.0), Tier::Medium);
+        let one = Embedded::new(Thresholds::default());
+        let other = one.clone();
+        one.set_thresholds(thresholds);
+        assert_eq!(other.thresholds(), thresholds);
     }
 
     #[test]
