@@ -12,6 +12,7 @@ mod eval;
 mod hardware;
 mod init;
 mod offline;
+mod replay;
 mod run;
 mod signal;
 mod simulate;
@@ -49,6 +50,8 @@ enum Command {
     Classify(classify::Classify),
     /// Measure how well the configured classifier routes labelled prompts
     Eval(eval::Eval),
+    /// Decide the history anew with another configuration: what would move, what it would cost, what is at risk
+    Replay(replay::Replay),
     /// Train the embedded classifier on labelled prompts
     Train(train::Train),
     /// Show tokens and money by tier, period and group, straight from the history's file
@@ -153,6 +156,7 @@ pub fn main() -> ExitCode {
         Command::Config(command) => command.run(),
         Command::Classify(command) => block_on(command.run()),
         Command::Eval(command) => command.run(),
+        Command::Replay(command) => block_on(command.run()),
         Command::Train(command) => command.run(),
         Command::Usage(command) => block_on(command.run()),
         Command::Db(command) => block_on(command.run()),

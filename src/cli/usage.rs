@@ -36,7 +36,7 @@ pub(super) struct Usage {
 
 impl Usage {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let (period, by) = (self.period()?, self.groups()?);
+        let (period, by) = (period(self.since.as_deref(), self.until.as_deref())?, self.groups()?);
         let (_, path) = self.history.find()?;
         let store = Store::reading(&path).await?;
         if self.json {
@@ -49,22 +49,6 @@ impl Usage {
         Ok(())
     }
 
-    fn period(&self) -> Result<Period, Failure> {
-        let time = |name: &str, text: &str| {
-            text.parse::<Timestamp>().map_err(|error| Failure::Usage(anyhow!("--{name}: {error}")))
-        };
-        let to = self.until.as_deref().map(|text| time("until", text)).transpose()?;
-        let Some(since) = self.since.as_deref() else { return Ok(Period { from: None, to }) };
-        if let Some(last) = Period::last(since, Timestamp::now()) {
-            return Ok(Period { to, ..last });
-        }
-        let from = since.parse::<Timestamp>().map_err(|_| {
-            let example = "24h, 7d, 2026-11-26 or 2026-11-26T08:00:00Z";
-            Failure::Usage(anyhow!("--since: `{since}` is neither a number of hours or days nor a time: {example}"))
-        })?;
-        Ok(Period { from: Some(from), to })
-    }
-
     fn groups(&self) -> Result<Vec<GroupBy>, Failure> {
         let known = || GroupBy::ALL.map(|(_, name)| name).join(", ");
         let group = |name: &String| {
@@ -73,6 +57,23 @@ impl Usage {
         };
         self.by.iter().map(group).collect()
     }
+}
+
+/// From when to when.
+pub(super) fn period(since: Option<&str>, until: Option<&str>) -> Result<Period, Failure> {
+    let time = |name: &str, text: &str| {
+        text.parse::<Timestamp>().map_err(|error| Failure::Usage(anyhow!("--{name}: {error}")))
+    };
+    let to = until.map(|text| time("until", text)).transpose()?;
+    let Some(since) = since else { return Ok(Period { from: None, to }) };
+    if let Some(last) = Period::last(since, Timestamp::now()) {
+        return Ok(Period { to, ..last });
+    }
+    let from = since.parse::<Timestamp>().map_err(|_| {
+        let example = "24h, 7d, 2026-11-26 or 2026-11-26T08:00:00Z";
+        Failure::Usage(anyhow!("--since: `{since}` is neither a number of hours or days nor a time: {example}"))
+    })?;
+    Ok(Period { from: Some(from), to })
 }
 
 async fn csv(store: Store, period: Period, by: &[GroupBy]) -> Result<(), Failure> {

@@ -95,6 +95,11 @@ impl Rules {
         STARTER.iter().map(|rule| rule.name.as_str())
     }
 
+    /// The rules, in the order in which they are looked at.
+    pub fn all(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().map(|ready| &ready.rule)
+    }
+
     /// Everything that they depend on, as a text to hash.
     #[must_use]
     pub fn fingerprint(&self) -> &str {

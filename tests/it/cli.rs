@@ -228,3 +228,30 @@ fn a_simulated_provider_serves_and_refuses_as_the_real_one() {
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8(wrong.stderr).unwrap().contains("anthropic, gemini, cohere"));
 }
+
+#[tokio::test]
+async fn replay_tells_what_another_configuration_would_move() {
+    let fleet = crate::support::Fleet::start().await;
+    let app = crate::support::TestApp::start(&fleet.toml("")).await;
+    for text in ["which day is it", "prove that the merge converges whatever the order of the updates", "hi"] {
+        assert_eq!(app.http.chat(&crate::support::question(text)).await.status, 200);
+    }
+    let mut forced = crate::support::question("hi");
+    forced["model"] = "xrouter/medium".into();
+    assert_eq!(app.http.chat(&forced).await.status, 200);
+    assert_eq!(app.rows().await.len(), 4);
+    let folder = folder_with(&fleet.toml("[classifier]\nmedium_at = 0.0\nfrontier_at = 1.0\n"));
+    let database = app.database().display().to_string();
+    let replay = |more: &[&str]| {
+        let mut arguments = vec!["replay", "--config", "xrouter.toml", "--db", &database, "--since", "1h"];
+        arguments.extend(more);
+        out(&Program::run(folder.path(), &arguments))
+    };
+    let json: Value = serde_json::from_str(&replay(&["--json"])).unwrap();
+    assert_eq!((&json["requests"], &json["kept"]["forced"]), (&Value::from(4), &Value::from(1)));
+    let up = serde_json::json!({ "from": 0, "to": 1, "requests": 2 });
+    assert!(json["moved"].as_array().unwrap().contains(&up), "{json}");
+    assert!(json["cost_usd_after"].as_f64() > json["cost_usd_before"].as_f64(), "{json}");
+    let text = replay(&[]);
+    assert!(text.contains("4 requests since 1h") && text.contains("cheap    → medium"), "{text}");
+}

@@ -78,6 +78,11 @@ impl TestApp {
             .expect("the writer lives");
     }
 
+    /// The history's file.
+    pub(crate) fn database(&self) -> std::path::PathBuf {
+        self.folder.path().join("xrouter.db")
+    }
+
     /// Ends the router as a signal would, without waiting for requests; what it wrote is left in the folder.
     pub(crate) async fn stop(mut self) -> TempDir {
         self.stop.cancel();
