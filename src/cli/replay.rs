@@ -81,9 +81,9 @@ impl Replay {
         // What was judged hardest is at the greatest risk.
         outcome.risks.sort_by(|one, other| other.score.total_cmp(&one.score));
         if self.json {
-            outcome.print_json()
+            outcome.print_json();
         } else {
-            outcome.print(&self.since)
+            outcome.print(&self.since);
         }
         Ok(())
     }
