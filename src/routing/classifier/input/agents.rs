@@ -143,6 +143,17 @@ impl Agents {
             let (open, end) = (found.start(), found.end());
             let line_start = text[..open].rfind('\n').map_or(0, |newline| newline + 1);
             let starts_line = text[line_start..open].trim().is_empty();
+            // A person may write <rules> too: a plain word in brackets counts only where an agent puts it, before all else.
+            let plain = &text[open..end];
+            if plain.starts_with('<')
+                && !plain.contains(['-', '_'])
+                && !plain.starts_with("<<<")
+                && !self.is_agents(kept.trim_start(), text[at..open].trim_start())
+            {
+                kept.push_str(&text[at..end]);
+                at = end;
+                continue;
+            }
             match &self.markers[found.pattern().as_usize()] {
                 Marker::Words(close) => {
                     let Some(length) = text[end..].find(close.as_str()) else {
@@ -194,6 +205,12 @@ impl Agents {
         }
         kept.push_str(&text[at..]);
         Cow::Owned(kept)
+    }
+
+    /// Whether what stands before a marker is nothing, or an agent's.
+    fn is_agents(&self, kept: &str, passed: &str) -> bool {
+        let before = if kept.is_empty() { passed } else { kept };
+        before.is_empty() || self.machine.iter().any(|prefix| before.starts_with(prefix.as_str()))
     }
 
     /// Whether a message is an agent's errand of its own.
@@ -272,6 +289,9 @@ mod tests {
             ("Sender says hello", "Sender says hello"),
             ("### Task:\nRespond\n<context>\n<source id=\"1\">proof</source>\n</context>\nhello", "hello"),
             ("<errors> stay", "<errors> stay"),
+            ("why? <error>E0499</error> here", "why? <error>E0499</error> here"),
+            ("my grammar:\n<rules>a</rules>\n<task>b</task>", "my grammar:\n<rules>a</rules>\n<task>b</task>"),
+            ("[attempt_completion] Result:\n<feedback>\nhello\n</feedback>", "hello"),
         ];
         for (text, words) in cases {
             assert_eq!(AGENTS.words(text), words, "{text}");
