@@ -30,6 +30,7 @@ fn decision(row: &HistoryRow) -> String {
         "session" => "its conversation stays where it is".to_owned(),
         "embedded" => "the embedded classifier judged so".to_owned(),
         "llm" => "the classifier's model said so".to_owned(),
+        "rule" => "a rule says so".to_owned(),
         "fallback" => "the classifier failed".to_owned(),
         other => format!("source {other}"),
     };

@@ -28,7 +28,7 @@ pub struct HistoryRow {
     pub decision: i64,
     /// The tier that answered, or that was tried last.
     pub tier: Option<String>,
-    /// The step that decided: `forced`, `disabled`, `cache`, `embedded`, `llm`, `fallback`.
+    /// The step that decided: `forced`, `disabled`, `session`, `cache`, `embedded`, `llm`, `rule`, `fallback`.
     pub source: String,
     /// The classifier's score: 0 is easy, 1 is hard.
     pub score: Option<f64>,

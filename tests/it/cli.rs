@@ -255,3 +255,39 @@ async fn replay_tells_what_another_configuration_would_move() {
     let text = replay(&[]);
     assert!(text.contains("4 requests since 1h") && text.contains("cheap    → medium"), "{text}");
 }
+
+#[test]
+fn the_same_rows_train_the_same_bytes_and_eval_judges() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours: Vec<&str> = include_str!("../../config/prompts.jsonl").lines().step_by(40).collect();
+    let measured = (0..20).map(|row| {
+        let weak = f64::from(row % 2);
+        serde_json::json!({ "id": row, "source": "exam", "lang": "en", "label_kind": "measured",
+            "text": format!("Which of these is right? {}", "ABCDE ".repeat(row as usize)),
+            "weak": weak, "mid": 1.0, "strong": 1.0, "tier": u8::from(weak < 0.5) })
+        .to_string()
+        .replace("\"id\":", "\"number\":")
+    });
+    let rows: Vec<String> = ours.iter().map(|row| (*row).to_owned()).chain(measured).collect();
+    for name in ["train.jsonl", "dev.jsonl"] {
+        std::fs::write(folder.path().join(name), rows.join("\n")).unwrap();
+    }
+    let train = |file: &str| {
+        let told = out(&Program::run(folder.path(), &["train", ".", "--out", file]));
+        assert!(told.contains("calibration error by five-fold on dev"), "{told}");
+        std::fs::read(folder.path().join(file)).unwrap()
+    };
+    let model = train("one.bin");
+    assert!(model.len() <= 512 * 1024 && model == train("other.bin"));
+    let report: Value =
+        serde_json::from_str(&out(&Program::run(folder.path(), &["eval", "dev.jsonl", "--json"]))).unwrap();
+    assert_eq!(report["sources"]["exam"]["rows"], 20);
+    assert!(report["mix"]["in"]["APGR"].is_f64() && report["calibration_error"].is_f64(), "{report}");
+    std::fs::write(folder.path().join("bad.jsonl"), "{\"text\":\"a\"}\n{\"tier\":7,\"text\":\"b\"}\n").unwrap();
+    let (code, lines) = failure(&Program::run(folder.path(), &["eval", "bad.jsonl"]));
+    assert_eq!(code, Some(2));
+    assert!(lines[0].contains("bad.jsonl, line 2") && lines[0].contains("`tier`"), "{lines:?}");
+    let (code, lines) = failure(&Program::run(folder.path(), &["train", "nowhere"]));
+    assert_eq!(code, Some(2));
+    assert!(lines[0].contains("neither train.jsonl nor train.jsonl.gz"), "{lines:?}");
+}
