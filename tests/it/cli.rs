@@ -260,10 +260,10 @@ async fn replay_tells_what_another_configuration_would_move() {
 fn the_same_rows_train_the_same_bytes_and_eval_judges() {
     let folder = tempfile::tempdir().unwrap();
     let ours: Vec<&str> = include_str!("../../config/prompts.jsonl").lines().step_by(40).collect();
-    let measured = (0..20).map(|row| {
+    let measured = (0..20_u8).map(|row| {
         let weak = f64::from(row % 2);
         serde_json::json!({ "id": row, "source": "exam", "lang": "en", "label_kind": "measured",
-            "text": format!("Which of these is right? {}", "ABCDE ".repeat(row as usize)),
+            "text": format!("Which of these is right? {}", "ABCDE ".repeat(usize::from(row))),
             "weak": weak, "mid": 1.0, "strong": 1.0, "tier": u8::from(weak < 0.5) })
         .to_string()
         .replace("\"id\":", "\"number\":")
