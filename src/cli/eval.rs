@@ -20,8 +20,8 @@ pub(super) struct Eval {
     #[arg(long)]
     json: bool,
     /// How often the intervals are resampled; 0 for none
-    #[arg(long, default_value_t = 200)]
-    resamples: usize,
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(..=10_000))]
+    resamples: u16,
 }
 
 impl Eval {
@@ -36,7 +36,7 @@ impl Eval {
             let decision = offline.decide(&request);
             judged.push(Judged { row, score: decision.score.unwrap_or(0.0), tier: decision.tier.number() });
         }
-        let report = training::report(&judged, self.resamples);
+        let report = training::report(&judged, usize::from(self.resamples));
         let title = self.file.display().to_string();
         if self.json {
             print_json(&title, &report);

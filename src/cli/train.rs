@@ -48,6 +48,11 @@ impl Train {
         for file in &self.with {
             train.extend(training::read(file).map_err(|error| Failure::Usage(error.into()))?);
         }
+        for (name, rows) in [("train", &train), ("dev", &dev)] {
+            if !rows.iter().any(|row| row.weak.is_some()) {
+                return Err(Failure::Usage(anyhow!("{name} has no row with `weak`: there is nothing to learn from")));
+            }
+        }
         let (train, dev) = (examples(&train)?, examples(&dev)?);
         let (train, dev): (Vec<&Example<'_>>, Vec<&Example<'_>>) = (train.iter().collect(), dev.iter().collect());
         let recipe = Recipe::default();

@@ -156,7 +156,10 @@ impl Check<'_> {
         let figure = number.to_f64().or_else(|| shown(schema, value).trim_matches('`').parse().ok());
         let Some(figure) = figure else { return };
         let bound = |name: &str| schema::resolve(schema).get(name).and_then(serde_json::Value::as_f64);
-        if bound("minimum").is_some_and(|least| figure < least) || bound("maximum").is_some_and(|most| figure > most) {
+        if figure.is_nan()
+            || bound("minimum").is_some_and(|least| figure < least)
+            || bound("maximum").is_some_and(|most| figure > most)
+        {
             let hint = format!("it takes a number{}", limits(schema));
             self.push(path, value, format!("{} is out of range", shown(schema, value)), hint);
         }

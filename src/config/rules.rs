@@ -31,8 +31,10 @@ pub struct Rule {
     /// Greatest number of tools that the request offers.
     pub max_tools: Option<usize>,
     /// Least score of the classifier, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     pub min_score: Option<f64>,
     /// Greatest score of the classifier, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     pub max_score: Option<f64>,
     /// A regular expression that the requested model matches.
     pub model: Option<String>,

@@ -57,9 +57,13 @@ impl Gateway {
             return Ok(decided(Classified::embedded(off), None));
         }
         let input = routing::input(request, self.strategy, self.max_chars);
-        let named = call.session.as_deref().or(request.wishes.session.as_deref());
+        let named = call.session.as_deref();
         let session = self.sessions.key(request, named, call.key.as_deref());
-        let pin = session.and_then(|key| self.sessions.get(key));
+        // Without a name, a request to which nobody has answered yet begins a conversation, whoever began one so before.
+        let goes_on = named.is_some()
+            || request.wishes.session_id.is_some()
+            || request.messages.iter().any(|message| message.role == "assistant");
+        let pin = session.filter(|_| goes_on).and_then(|key| self.sessions.get(key));
         let now_ms = Timestamp::now().0;
         let rule = &self.sessions.rule;
         let mut classified = match pin.and_then(|pin| routing::keeps(&pin, input.step, rule, now_ms)) {

@@ -211,7 +211,11 @@ impl Gateway {
         let is_begun = request.messages.iter().any(|message| message.role == "assistant");
         // A conversation of one turn is none yet: only what goes on gets a name of ours.
         let session = session
-            .or_else(|| request.wishes.session.as_deref().map(|name| name.chars().take(LONGEST_SESSION).collect()))
+            .or_else(|| {
+                let wishes = &request.wishes;
+                let name = wishes.session_id.as_deref().or(wishes.prompt_cache_key.as_deref());
+                name.map(|name| name.chars().take(LONGEST_SESSION).collect())
+            })
             .or_else(|| decided.session.filter(|_| is_begun).map(SessionKey::name));
         let whose = Whose { request_id, session, key };
         let mut record = Record::open(self, &request, body.clone(), &decided, whose, arrived);

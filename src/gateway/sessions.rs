@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::catalog::Tier;
 use crate::config;
 use crate::protocol::{ChatRequest, Timestamp, TokenUsage};
-use crate::routing::{Pin, SessionRule, Warm};
+use crate::routing::{self, Pin, SessionRule, Warm};
 
 /// Characters of a system message that tell one conversation from another.
 const SYSTEM_HEAD: usize = 1_024;
@@ -26,7 +26,7 @@ impl SessionKey {
 
     /// Its name in the history where the client gave none.
     pub(super) fn name(self) -> String {
-        format!("~{}", crate::routing::hex(&self.0[..8]))
+        format!("~{}", routing::hex(&self.0[..8]))
     }
 }
 
@@ -56,6 +56,8 @@ impl Sessions {
     }
 
     /// The conversation of a request: by the name that the client gave, else by how it begins.
+    ///
+    /// `prompt_cache_key` is often shared by many conversations: it counts together with how one begins.
     pub(super) fn key(&self, request: &ChatRequest<'_>, named: Option<&str>, key: Option<&str>) -> Option<SessionKey> {
         self.pins.as_ref()?;
         let mut hash = Sha256::new();
@@ -64,18 +66,17 @@ impl Sessions {
             hash.update(part);
         };
         add(key.unwrap_or_default());
-        if let Some(named) = named {
+        if let Some(named) = named.or(request.wishes.session_id.as_deref()) {
             add("named");
             add(named);
         } else {
-            let first = |role: &str| request.messages.iter().find(|message| message.role == role);
             add("begun");
-            for text in first("system").into_iter().flat_map(|system| &system.content.texts) {
+            add(request.wishes.prompt_cache_key.as_deref().unwrap_or_default());
+            let system = request.messages.iter().find(|message| message.role == "system");
+            for text in system.into_iter().flat_map(|system| &system.content.texts) {
                 add(head(text, SYSTEM_HEAD));
             }
-            for text in &first("user")?.content.texts {
-                add(head(text, OPENING));
-            }
+            add(head(&routing::opening(request)?, OPENING));
         }
         let mut key = [0; 16];
         key.copy_from_slice(&hash.finalize()[..16]);

@@ -40,8 +40,10 @@ pub struct ChatRequest<'a> {
 pub struct Wishes<'a> {
     /// `reasoning_effort`.
     pub reasoning_effort: Option<Cow<'a, str>>,
-    /// The conversation that it names: `prompt_cache_key`, else `metadata.session_id`.
-    pub session: Option<Cow<'a, str>>,
+    /// The conversation that it names: `metadata.session_id`.
+    pub session_id: Option<Cow<'a, str>>,
+    /// `prompt_cache_key`: what shares a prompt cache; one conversation, or many.
+    pub prompt_cache_key: Option<Cow<'a, str>>,
     /// Longest answer, in tokens: `max_completion_tokens`, else `max_tokens`.
     pub max_output: Option<u64>,
     /// Whether the answer must follow a JSON schema.
@@ -150,7 +152,8 @@ impl<'a> Wire<'a> {
         let format = self.response_format.and_then(|raw| serde_json::from_str::<ResponseFormat<'_>>(raw.get()).ok());
         Wishes {
             reasoning_effort: text(self.reasoning_effort),
-            session: text(self.prompt_cache_key).or_else(metadata).filter(|name| !name.trim().is_empty()),
+            session_id: metadata().filter(|name| !name.trim().is_empty()),
+            prompt_cache_key: text(self.prompt_cache_key).filter(|name| !name.trim().is_empty()),
             max_output: number(self.max_completion_tokens).or_else(|| number(self.max_tokens)),
             json_schema: format.and_then(|format| format.kind).is_some_and(|kind| kind.0 == "json_schema"),
         }

@@ -14,7 +14,7 @@ mod session;
 pub use classifier::{
     Ask, AskError, AskPiece, Classified, Classifier, Counts, Embedded, Failure, Feature, Input, LlmClassifier,
     LlmSettings, Model, OUTCOME, QUESTION, REQUEST, SLOTS, Scales, Scan, Step, Sums, Thresholds, Token,
-    UnreadableModel, damped, hash_of, hex, input, scan,
+    UnreadableModel, damped, hash_of, hex, input, opening, scan,
 };
 pub use decision::{Decision, Source};
 pub use forced::{TIER_HEADER, forced};

@@ -11,6 +11,7 @@ use regex::Regex;
 use serde::Deserialize;
 
 use super::{Decision, Source, Step};
+use crate::catalog::Tier;
 use crate::config::Rule;
 
 /// The rules that ship on.
@@ -122,8 +123,15 @@ impl Rules {
     #[must_use]
     pub fn apply(&self, facts: &Facts<'_>, decision: Decision, by_model: bool) -> Decision {
         let mut decision = decision;
+        // What the user's rules bound, those that ship on do not leave.
+        let (mut floor, mut ceiling) = (Tier::Cheap, Tier::Frontier);
         for ready in &self.rules {
             let rule = &ready.rule;
+            let bounds = !ready.is_starter && rule.tier.is_none();
+            if bounds && ready.is_true_of(facts, decision.score) {
+                floor = floor.max(rule.at_least.unwrap_or(Tier::Cheap));
+                ceiling = ceiling.min(rule.at_most.unwrap_or(Tier::Frontier)).max(floor);
+            }
             if ready.is_starter && by_model {
                 continue;
             }
@@ -133,6 +141,7 @@ impl Rules {
                 (_, _, Some(most)) if most < decision.tier => most,
                 _ => continue,
             };
+            let tier = if ready.is_starter { tier.clamp(floor, ceiling) } else { tier };
             if !ready.is_true_of(facts, decision.score) {
                 continue;
             }
@@ -199,7 +208,6 @@ impl Ready {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::Tier;
 
     fn facts(text: &str) -> Facts<'_> {
         Facts {
@@ -304,6 +312,10 @@ mod tests {
         let rules = Rules::new(&own, &["greeting".to_owned()]).unwrap();
         assert_eq!(rules.apply(&facts("hi"), decided(Tier::Cheap), false).tier, Tier::Medium);
         assert_eq!(rules.apply(&facts("hi"), decided(Tier::Frontier), false).tier, Tier::Medium);
+        // The user's bound holds against a rule that ships on.
+        let bound = [Rule { name: "floor".to_owned(), at_least: Some(Tier::Medium), ..Rule::default() }];
+        let held = Rules::new(&bound, &[]).unwrap().apply(&facts("hi"), decided(Tier::Cheap), false);
+        assert_eq!(held.tier, Tier::Medium);
         // A model that was asked is not mended by the rules that ship on.
         let asked = Rules::new(&[], &[]).unwrap().apply(&facts("hi"), decided(Tier::Frontier), true);
         assert_eq!(asked.tier, Tier::Frontier);

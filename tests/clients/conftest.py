@@ -27,6 +27,7 @@ provider = "{provider}"
 base_url = "{upstream}"
 api_key = "test-key"
 model = "{model}"
+images = true
 {extra}
 """
 

@@ -67,7 +67,7 @@ async fn a_tool_loop_of_thirty_steps_never_switches() {
 async fn a_named_conversation_is_known_by_its_name() {
     let fleet = Fleet::start().await;
     let app = TestApp::start(&fleet.toml(STAY)).await;
-    for (field, name) in [("prompt_cache_key", json!("a")), ("metadata", json!({ "session_id": "b" }))] {
+    for (field, name) in [("metadata", json!({ "session_id": "a" })), ("metadata", json!({ "session_id": "b" }))] {
         let mut hard = conversation(&[HARD]);
         hard[field] = name.clone();
         assert_eq!(app.http.chat(&hard).await.route().1, "frontier");
@@ -77,6 +77,23 @@ async fn a_named_conversation_is_known_by_its_name() {
     }
     let rows = app.rows().await;
     assert_eq!(rows.iter().filter_map(|row| row.session.as_deref()).collect::<Vec<_>>(), ["a", "a", "b", "b"]);
+}
+
+#[tokio::test]
+async fn conversations_that_share_a_cache_key_or_a_greeting_are_not_one() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml(STAY)).await;
+    let with_key = |turns: &[&str]| {
+        let mut body = conversation(turns);
+        body["prompt_cache_key"] = json!("app");
+        body
+    };
+    assert_eq!(app.http.chat(&with_key(&[HARD])).await.route().1, "frontier");
+    let other = with_key(&["list the files", "a, b", "which is the newest?"]);
+    assert_eq!(app.http.chat(&other).await.route().1, "cheap");
+    let greeting = conversation(&["hi", "Hello!", HARD]);
+    assert_eq!(app.http.chat(&greeting).await.route().1, "frontier");
+    assert_eq!(app.http.chat(&conversation(&["hi"])).await.route().1, "cheap");
 }
 
 #[tokio::test]

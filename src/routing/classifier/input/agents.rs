@@ -133,47 +133,56 @@ impl Agents {
         if self.machine.iter().any(|prefix| text.starts_with(prefix.as_str())) { "" } else { text }
     }
 
-    fn unwrapped<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    fn unwrapped<'s, 'a>(&'s self, text: &'a str) -> Cow<'a, str> {
         let mut kept = String::new();
         let mut touched = false;
         // What of the text is passed: everything before it is kept or thrown away.
         let mut at = 0;
         let mut held: Option<String> = None;
-        while let Some(found) = self.automaton.find(aho_corasick::Input::new(text).range(at..)) {
+        // Closing markers that do not come any more: looked for once, however often they are opened.
+        let mut missing: Vec<&str> = Vec::new();
+        let mut from = 0;
+        while let Some(found) = self.automaton.find(aho_corasick::Input::new(text).range(from..)) {
             let (open, end) = (found.start(), found.end());
-            let line_start = text[..open].rfind('\n').map_or(0, |newline| newline + 1);
-            let starts_line = text[line_start..open].trim().is_empty();
-            // A person may write <rules> too: a plain word in brackets counts only where an agent puts it, before all else.
+            from = end;
+            let marker = &self.markers[found.pattern().as_usize()];
+            let mut close_of = |close: &'s str| {
+                let length = if missing.contains(&close) { None } else { text[end..].find(close) };
+                if length.is_none() && !missing.contains(&close) {
+                    missing.push(close);
+                }
+                length.map(|length| (end + length, end + length + close.len()))
+            };
+            // A person may write <rules> too: a plain word in brackets counts only where an agent puts it, before all
+            // else, and closed.
             let plain = &text[open..end];
-            if plain.starts_with('<')
-                && !plain.contains(['-', '_'])
-                && !plain.starts_with("<<<")
-                && !self.is_agents(kept.trim_start(), text[at..open].trim_start())
-            {
-                kept.push_str(&text[at..end]);
-                at = end;
+            let is_plain = plain.starts_with('<') && !plain.contains(['-', '_']) && !plain.starts_with("<<<");
+            if is_plain && !self.is_agents(kept.trim_start(), text[at..open].trim_start()) {
                 continue;
             }
-            match &self.markers[found.pattern().as_usize()] {
+            match marker {
                 Marker::Words(close) => {
-                    let Some(length) = text[end..].find(close.as_str()) else {
-                        kept.push_str(&text[at..end]);
-                        at = end;
-                        continue;
-                    };
-                    let inside = text[end..end + length].trim();
+                    let Some((close_at, after)) = close_of(close) else { continue };
                     let held = held.get_or_insert_default();
                     if !held.is_empty() {
                         held.push('\n');
                     }
-                    held.push_str(inside);
-                    at = end + length + close.len();
+                    held.push_str(text[end..close_at].trim());
+                    at = after;
                 }
                 Marker::Block(close) => {
+                    let closed = close_of(close);
+                    if closed.is_none() && is_plain {
+                        continue;
+                    }
                     kept.push_str(&text[at..open]);
-                    at = text[end..].find(close.as_str()).map_or(text.len(), |length| end + length + close.len());
+                    at = closed.map_or(text.len(), |(_, after)| after);
                 }
                 Marker::After => {
+                    // With nothing after it, it is no request's beginning.
+                    if text[end..].trim_start().is_empty() || !(plain.starts_with('\n') || starts_line(text, open)) {
+                        continue;
+                    }
                     kept.clear();
                     at = end;
                 }
@@ -181,20 +190,17 @@ impl Agents {
                     kept.push_str(&text[at..open]);
                     at = text.len();
                 }
-                Marker::Line if starts_line => {
+                Marker::Line if starts_line(text, open) && (plain != "---" || line_of(text, open).trim() == plain) => {
                     kept.push_str(&text[at..open]);
                     at = text[end..].find('\n').map_or(text.len(), |newline| end + newline);
                 }
-                Marker::Header if starts_line && is_header(line_of(text, open)) => {
+                Marker::Header if starts_line(text, open) && is_header(line_of(text, open)) => {
                     kept.push_str(&text[at..open]);
                     at = after_header(text, open);
                 }
-                Marker::Line | Marker::Header => {
-                    kept.push_str(&text[at..end]);
-                    at = end;
-                    continue;
-                }
+                Marker::Line | Marker::Header => continue,
             }
+            from = at;
             touched = true;
         }
         if let Some(held) = held {
@@ -226,14 +232,20 @@ impl Agents {
     }
 }
 
+/// Whether nothing but blanks stands before a place in its line.
+fn starts_line(text: &str, at: usize) -> bool {
+    let before = text[..at].trim_end_matches([' ', '\t']);
+    before.is_empty() || before.ends_with('\n')
+}
+
 fn line_of(text: &str, at: usize) -> &str {
     text[at..].lines().next().unwrap_or_default()
 }
 
-/// A line that announces a block: it ends with a colon, or with OpenClaw's mark.
+/// A line that announces a block: it says so in brackets and ends with a colon, or it ends with OpenClaw's mark.
 fn is_header(line: &str) -> bool {
     let line = line.trim_end();
-    line.ends_with(':') || line.ends_with('⟧')
+    line.ends_with("):") || line.ends_with('⟧')
 }
 
 /// Where what a header announces ends: after its fenced block, or at the next blank line.
@@ -252,8 +264,10 @@ fn without_stamp(text: &str) -> &str {
     match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((stamp, rest))
             if stamp.len() <= LONGEST_STAMP
-                && stamp.contains(':')
-                && stamp.bytes().any(|byte| byte.is_ascii_digit()) =>
+                && stamp
+                    .as_bytes()
+                    .windows(3)
+                    .any(|three| three[0].is_ascii_digit() && three[1] == b':' && three[2].is_ascii_digit()) =>
         {
             rest.trim_start()
         }
@@ -270,6 +284,18 @@ mod tests {
         for text in ["good morning", "a < b && c > d", "see [1] and [2]", "it's a task, no <tag>"] {
             assert!(matches!(AGENTS.words(text), Cow::Borrowed(same) if same == text), "{text}");
         }
+    }
+
+    /// Markers without end, and on one line, are passed over in one pass each.
+    #[test]
+    fn a_megabyte_of_markers_is_read_in_a_moment() {
+        let begun = std::time::Instant::now();
+        for piece in
+            ["<task>", "<task>\n", "<rules>x</rules>", "<task>a</task>", "## My request:", "<user_query>", "---\n"]
+        {
+            let _ = AGENTS.words(&piece.repeat(1_000_000 / piece.len()));
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
     }
 
     #[test]
@@ -289,6 +315,14 @@ mod tests {
             ("Sender says hello", "Sender says hello"),
             ("### Task:\nRespond\n<context>\n<source id=\"1\">proof</source>\n</context>\nhello", "hello"),
             ("<errors> stay", "<errors> stay"),
+            ("answer in <answer></answer> tags", "answer in <answer></answer> tags"),
+            ("the question\n\n<context>\nx\n</context>\n", "the question\n\n<context>\nx\n</context>"),
+            ("<rules> blocks are not closed", "<rules> blocks are not closed"),
+            ("[theorem 1: all is well] so?", "[theorem 1: all is well] so?"),
+            ("Sender:\nhello", "Sender:\nhello"),
+            ("--- hello", "--- hello"),
+            ("I updated the files. hello", "I updated the files. hello"),
+            ("call it ## My request: short", "call it ## My request: short"),
             ("why? <error>E0499</error> here", "why? <error>E0499</error> here"),
             ("my grammar:\n<rules>a</rules>\n<task>b</task>", "my grammar:\n<rules>a</rules>\n<task>b</task>"),
             ("[attempt_completion] Result:\n<feedback>\nhello\n</feedback>", "hello"),

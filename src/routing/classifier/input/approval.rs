@@ -11,7 +11,8 @@ pub(super) fn is_approval(text: &str, approvals: &Approvals) -> bool {
     if approvals.messages.iter().any(|message| message == text) {
         return true;
     }
-    if text.is_empty() || text.len() > LONGEST {
+    // Who asks does not agree.
+    if text.is_empty() || text.len() > LONGEST || text.ends_with(['?', '？']) {
         return false;
     }
     let lower = text.to_lowercase().replace('’', "'");
@@ -24,17 +25,23 @@ pub(super) fn is_approval(text: &str, approvals: &Approvals) -> bool {
         return words().all(|word| known(&approvals.words, word))
             && words().any(|word| known(&approvals.telling, word));
     }
-    in_pieces(&lower, &approvals.pieces)
+    in_pieces(&lower, &approvals.pieces, &approvals.telling)
 }
 
-/// Whether a text can be taken apart into these pieces, longest first, marks and blanks between them.
-fn in_pieces(text: &str, pieces: &[String]) -> bool {
+/// Whether a text can be taken apart into these pieces, longest first, and words; marks and blanks between them.
+fn in_pieces(text: &str, pieces: &[String], words: &[String]) -> bool {
     let mut rest = text;
     let mut found = false;
     loop {
         rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
         if rest.is_empty() {
             return found;
+        }
+        let word = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        if word > 0 && words.iter().any(|known| known == &rest[..word]) {
+            rest = &rest[word..];
+            found = true;
+            continue;
         }
         let longest = pieces.iter().filter(|piece| rest.starts_with(piece.as_str())).max_by_key(|piece| piece.len());
         let Some(piece) = longest else { return false };
@@ -60,11 +67,16 @@ mod tests {
             "好，写吧",
             "y",
             "sounds good, let's go",
+            "ok，继续",
+            "go for it",
+            "继续做",
         ] {
             assert!(is_approval(text, &AGENTS.approvals), "{text}");
         }
         for text in [
             "",
+            "ok?",
+            "可以？",
             "thanks",
             "great, that works",
             "good",

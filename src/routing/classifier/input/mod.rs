@@ -79,6 +79,16 @@ fn words<'a>(message: &'a Message<'_>) -> Vec<Cow<'a, str>> {
     texts(message).map(|text| AGENTS.words(text)).filter(|text| !text.is_empty()).collect()
 }
 
+/// What a person said first, by which a conversation is known.
+#[must_use]
+pub fn opening<'a>(request: &'a ChatRequest<'_>) -> Option<Cow<'a, str>> {
+    request
+        .messages
+        .iter()
+        .filter(|message| message.role == "user")
+        .find_map(|message| words(message).into_iter().next())
+}
+
 /// Characters of a proposal that are looked at.
 const PROPOSAL: usize = 1_200;
 
@@ -95,25 +105,21 @@ fn current<'a>(messages: &'a [Message<'_>]) -> (Vec<Cow<'a, str>>, Step) {
         return (asked().flat_map(words).collect(), Step::SideCall);
     }
     // From the end: an agent's messages are passed over until a person speaks.
-    let mut said: Vec<Cow<'a, str>> = Vec::new();
+    let mut newest_first: Vec<Vec<Cow<'a, str>>> = Vec::new();
     let mut step = Step::Turn;
     let mut at = messages.len();
     while let Some(message) = at.checked_sub(1).map(|last| &messages[last]) {
-        at -= 1;
+        let words = if message.role == "user" { words(message) } else { Vec::new() };
         match message.role.as_ref() {
-            "user" => {
-                let mut before = words(message);
-                before.append(&mut said);
-                said = before;
-            }
-            "assistant" if !said.is_empty() => {
-                at += 1;
-                break;
-            }
-            "assistant" | "tool" | "function" => step = Step::Loop,
+            "user" if !words.is_empty() => newest_first.push(words),
+            "assistant" if !newest_first.is_empty() => break,
+            // A person who speaks after a tool's result is no loop.
+            "assistant" | "tool" | "function" if newest_first.is_empty() => step = Step::Loop,
             _ => {}
         }
+        at -= 1;
     }
+    let said: Vec<Cow<'a, str>> = newest_first.into_iter().rev().flatten().collect();
     if !said.iter().all(|text| is_approval(text, &AGENTS.approvals)) || said.is_empty() {
         return (said, step);
     }
@@ -187,6 +193,13 @@ mod tests {
             {"role":"user","content":"ok"},{"role":"assistant","tool_calls":[]},{"role":"tool","content":"x"}]}"#;
         assert_eq!(text_of(body, Strategy::CurrentRequest), "make it fair\n\nhow?");
         assert_eq!(step_of(body), Step::Loop);
+    }
+
+    #[test]
+    fn a_person_who_speaks_into_a_tool_loop_is_heard() {
+        let body = r#"{"messages":[{"role":"user","content":"list files"},{"role":"assistant","tool_calls":[]},
+            {"role":"tool","content":"x"},{"role":"user","content":"and prove it"}]}"#;
+        assert_eq!((text_of(body, Strategy::CurrentRequest).as_str(), step_of(body)), ("and prove it", Step::Turn));
     }
 
     #[test]
