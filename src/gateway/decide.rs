@@ -63,7 +63,8 @@ impl Gateway {
         let goes_on = named.is_some()
             || request.wishes.session_id.is_some()
             || request.messages.iter().any(|message| message.role == "assistant");
-        let pin = session.filter(|_| goes_on).and_then(|key| self.sessions.get(key));
+        let known = session.and_then(|key| self.sessions.get(key));
+        let pin = known.filter(|_| goes_on);
         let now_ms = Timestamp::now().0;
         let rule = &self.sessions.rule;
         let mut classified = match pin.and_then(|pin| routing::keeps(&pin, input.step, rule, now_ms)) {
@@ -77,7 +78,9 @@ impl Gateway {
         if remember {
             self.tally.count(classified.decision.source, classified.asked);
         }
-        if let Some(key) = session.filter(|_| remember) {
+        // One that begins like another does not take that one's tier away: it may be in a tool loop.
+        let is_other = pin.is_none() && known.is_some_and(|known| known.tier > classified.decision.tier);
+        if let Some(key) = session.filter(|_| remember && !is_other) {
             self.pin(key, pin, &input, &classified.decision);
         }
         Ok(decided(classified, session))

@@ -43,7 +43,7 @@ pub struct Recipe {
 }
 
 impl Default for Recipe {
-    /// What the shipped model is made with; chosen by leaving sources out.
+    /// What the shipped model is made with; chosen with the figures of dev and of sources left out in sight.
     fn default() -> Self {
         Recipe {
             penalty: 1.2,

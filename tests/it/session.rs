@@ -94,6 +94,14 @@ async fn conversations_that_share_a_cache_key_or_a_greeting_are_not_one() {
     let greeting = conversation(&["hi", "Hello!", HARD]);
     assert_eq!(app.http.chat(&greeting).await.route().1, "frontier");
     assert_eq!(app.http.chat(&conversation(&["hi"])).await.route().1, "cheap");
+    // Nor does the new one take the tier away from the other's tool loop.
+    let mut step = greeting;
+    let messages = step["messages"].as_array_mut().unwrap();
+    let call = json!({ "id": "c", "type": "function", "function": { "name": "sh", "arguments": "{}" } });
+    messages.push(json!({ "role": "assistant", "content": null, "tool_calls": [call] }));
+    messages.push(json!({ "role": "tool", "tool_call_id": "c", "content": "hello" }));
+    let response = app.http.chat(&step).await;
+    assert_eq!((response.route().1, response.route().2), ("frontier", "session"));
 }
 
 #[tokio::test]
