@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{self, Access, Front, Shared};
-use crate::cache::Cache;
+use crate::cache::{Answers, Cache, Redis};
 use crate::catalog::Catalog;
 use crate::config::{self, ClassifierKind, Loaded, Upstreams};
 use crate::dashboard;
@@ -78,17 +78,19 @@ impl App {
         let classifier = Arc::new(classifier(&config.classifier, upstreams, &client)?);
         let store = Store::open(database, &config.store).await?;
         let estimator = Estimator::default();
+        let redis = Redis::open(&config.cache);
         let gateway = Gateway {
             tiers: targets(upstreams, &catalog)?,
             fallback: upstreams.fallback,
             rules: Rules::new(&config.classifier.rules, &config.classifier.rules_off)
                 .map_err(|error| AppError::Upstream(format!("classifier.rules: {error}")))?,
-            sessions: Sessions::new(&config.session),
+            sessions: Sessions::new(&config.session, redis.clone()),
             fingerprint: format!("{} {:?}", classifier.fingerprint(), config.classifier.strategy),
             classifier: classifier.clone(),
             strategy: config.classifier.strategy,
             max_chars: config.classifier.max_chars,
-            cache: Cache::open(&config.cache, config.classifier.asks_a_model()),
+            cache: Cache::open(&config.cache, redis.filter(|_| config.classifier.asks_a_model())),
+            answers: Answers::open(&config.response_cache),
             flights: Flights::default(),
             tally: Tally::default(),
             client,

@@ -13,7 +13,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOpti
 
 use super::schema::{ChatCompletion, ChatCompletionRequest};
 use super::{ApiError, Shared, Tag, body};
-use crate::gateway::{Answer, AnswerBody, ChatCall, LONGEST_SESSION, Meter, Route};
+use crate::gateway::{Answer, AnswerBody, CacheControl, ChatCall, LONGEST_SESSION, Meter, Route};
 use crate::protocol::RequestId;
 use crate::routing::TIER_HEADER;
 
@@ -51,7 +51,8 @@ impl Shared {
             Ok(Answer { body: AnswerBody::Whole(bytes), route }) => {
                 (Response::builder().content_type("application/json").body(bytes), Some(route))
             }
-            Ok(Answer { body: AnswerBody::Stream(meter), route }) => (streamed(meter), Some(route)),
+            Ok(Answer { body: AnswerBody::Stream(meter), route }) => (event_stream(pieces(meter)), Some(route)),
+            Ok(Answer { body: AnswerBody::Replay(bytes), route }) => (event_stream(Body::from(bytes)), Some(route)),
             Err(error) => (ApiError::from(&error).into_response(), error.route),
         };
         if let Some(route) = &route {
@@ -72,6 +73,7 @@ impl Shared {
             session: session(request),
             key: self.key_name.clone(),
             headers: self.rule_headers(request),
+            cache_control: cache_control(request),
             arrived,
         })
     }
@@ -100,6 +102,7 @@ impl Shared {
         const MODEL: HeaderName = HeaderName::from_static("x-xrouter-model");
         const SOURCE: HeaderName = HeaderName::from_static("x-xrouter-source");
         const DROPPED: HeaderName = HeaderName::from_static("x-xrouter-dropped-params");
+        const CACHE: HeaderName = HeaderName::from_static("x-xrouter-cache");
         const ATTEMPTS: HeaderName = HeaderName::from_static("x-xrouter-attempts");
         let headers = response.headers_mut();
         headers.insert(&self.decision_header, HeaderValue::from(u16::from(route.decision.number())));
@@ -110,6 +113,9 @@ impl Shared {
         }
         if let Some(model) = route.model.as_deref().and_then(|model| HeaderValue::try_from(model).ok()) {
             headers.insert(MODEL, model);
+        }
+        if let Some(hit) = route.cached {
+            headers.insert(CACHE, HeaderValue::from_static(if hit { "hit" } else { "miss" }));
         }
         if !route.dropped.is_empty()
             && let Ok(names) = HeaderValue::try_from(route.dropped.join(", "))
@@ -125,16 +131,36 @@ fn session(request: &Request) -> Option<String> {
     (!name.is_empty()).then(|| name.chars().take(LONGEST_SESSION).collect())
 }
 
-fn streamed(meter: Box<Meter>) -> Response {
+/// What the request says of the response cache.
+fn cache_control(request: &Request) -> CacheControl {
+    let mut said = CacheControl::Default;
+    for value in request.headers().get_all(header::CACHE_CONTROL) {
+        for word in value.to_str().unwrap_or_default().split(',').map(str::trim) {
+            if word.eq_ignore_ascii_case("no-store") {
+                return CacheControl::NoStore;
+            }
+            if word.eq_ignore_ascii_case("no-cache") || word.eq_ignore_ascii_case("max-age=0") {
+                said = CacheControl::NoCache;
+            }
+        }
+    }
+    said
+}
+
+fn pieces(meter: Box<Meter>) -> Body {
     let pieces = stream::unfold(meter, |mut meter| async move {
         let bytes = meter.next().await?;
         Some((Ok::<Bytes, std::io::Error>(bytes), meter))
     });
+    Body::from_bytes_stream(pieces)
+}
+
+fn event_stream(body: Body) -> Response {
     Response::builder()
         .content_type("text/event-stream")
         .header(header::CACHE_CONTROL, "no-cache")
         .header("x-accel-buffering", "no")
-        .body(Body::from_bytes_stream(pieces))
+        .body(body)
 }
 
 /// The body as it comes in, not yet read.

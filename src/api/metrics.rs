@@ -49,6 +49,13 @@ fn text(state: &WriterState, tally: &Tally) -> String {
         "Decisions for which the classifier's model was asked.",
         &[("", tally.asked())],
     );
+    let (hits, misses) = tally.answers();
+    metric(
+        "xrouter_response_cache_total",
+        "counter",
+        "Requests that the response cache could answer, and whether it did.",
+        &[("{result=\"hit\"}", hits), ("{result=\"miss\"}", misses)],
+    );
     metric(
         "xrouter_history_served_total",
         "counter",

@@ -13,7 +13,7 @@ use super::{ApiError, Shared, Tag};
 use crate::catalog::{NanoUsd, Tier};
 use crate::protocol::Timestamp;
 use crate::store::{
-    self, ClassifierTotals, Figures, Filter, Group, GroupBy, Histogram, Period, Store, StoreError, Totals,
+    self, AnsweredBy, ClassifierTotals, Figures, Filter, Group, GroupBy, Histogram, Period, Store, StoreError, Totals,
 };
 
 pub(super) struct UsageApi(pub(super) Arc<Shared>);
@@ -156,6 +156,7 @@ impl Example for UsageByTier {
             frontier: totals(),
             local: totals(),
             total: totals(),
+            response_cache: totals(),
             classifier: ClassifierUsage { requests: 12, input_tokens: Some(3_720), output_tokens: Some(12) },
             since: Some("2026-08-01T09:00:00.000Z".to_owned()),
             from: None,
@@ -185,8 +186,11 @@ struct UsageByTier {
     frontier: UsageTotals,
     /// Those of all of them that a local upstream answered; a part of the tiers, not added again.
     local: UsageTotals,
-    /// All requests, those that no upstream was reached for included.
+    /// All requests, those that no upstream was reached for included, without those that the response cache answered.
     total: UsageTotals,
+    /// Requests that the response cache answered. They cost nothing, and their tokens are those that the same answers took
+    /// when they were made: in no tier, and not in `total`.
+    response_cache: UsageTotals,
     /// The classifier's own calls.
     classifier: ClassifierUsage,
     /// The begin of the first hour that has figures.
@@ -214,7 +218,7 @@ struct UsageByGroup {
 /// One group: the keys that were asked for, and its sums.
 #[derive(Debug, Clone, Object)]
 struct UsageGroup {
-    /// The tier; `null` where no upstream was reached.
+    /// The tier, or `response_cache`; `null` where no upstream was reached.
     #[oai(skip_serializing_if = "MaybeUndefined::is_undefined")]
     tier: MaybeUndefined<String>,
     /// The model that was asked.
@@ -271,10 +275,18 @@ impl UsageReport {
         let mut tiers = [Totals::default(); 3];
         let mut local = Totals::default();
         let mut total = Totals::default();
+        let mut answered_before = Totals::default();
         let Figures { period, figures } = store.usage_by_tier(range).await?;
-        for (tier, is_local, sums) in figures {
-            if let Some(tier) = tier {
-                tiers[tier as usize] += sums;
+        let mut classifier = ClassifierTotals::default();
+        for (answered_by, is_local, sums) in figures {
+            classifier += sums.classifier;
+            match answered_by {
+                AnsweredBy::Tier(tier) => tiers[tier as usize] += sums,
+                AnsweredBy::ResponseCache => {
+                    answered_before += sums;
+                    continue;
+                }
+                AnsweredBy::Nobody => {}
             }
             if is_local {
                 local += sums;
@@ -287,7 +299,8 @@ impl UsageReport {
             medium: tier(Tier::Medium),
             frontier: tier(Tier::Frontier),
             local: UsageTotals::from(&local),
-            classifier: ClassifierUsage::from(&total.classifier),
+            classifier: ClassifierUsage::from(&classifier),
+            response_cache: UsageTotals::from(&answered_before),
             total: UsageTotals::from(&total),
             since: shown(store.since().await?),
             from: shown(period.from),

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-use super::{Key, Remembered};
+use super::decisions::{Key, Remembered};
 use crate::config;
 
 /// A bounded map of decisions.
@@ -12,7 +12,7 @@ pub struct Memory(moka::sync::Cache<Key, Remembered, TakeFirstBytes>);
 
 /// A key is a hash already: its first bytes are as good as any hash of it.
 #[derive(Debug, Clone, Copy, Default)]
-struct TakeFirstBytes;
+pub struct TakeFirstBytes;
 
 impl BuildHasher for TakeFirstBytes {
     type Hasher = FirstBytes;
@@ -22,7 +22,9 @@ impl BuildHasher for TakeFirstBytes {
     }
 }
 
-struct FirstBytes(u64);
+/// The first eight bytes that are written.
+#[derive(Debug)]
+pub struct FirstBytes(u64);
 
 impl Hasher for FirstBytes {
     fn write(&mut self, bytes: &[u8]) {

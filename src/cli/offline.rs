@@ -56,12 +56,13 @@ impl Offline {
             step: input.step,
             tokens: 0,
             tools,
+            failures: 0,
             model: "auto",
             key: None,
             effort,
             headers: &[],
             hour: Timestamp::now().hour(),
         };
-        self.rules.apply(&facts, decision, by_model)
+        self.rules.apply(&facts, decision, by_model).decision
     }
 }

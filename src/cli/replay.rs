@@ -1,12 +1,13 @@
 //! `xrouter replay`: what another configuration would have decided, from the history alone.
 //!
-//! The history has scores and outcomes, not prompts: thresholds and rules that look at anything but the
-//! text can be decided anew, and a rule of text that held then holds now if it is still there.
+//! The history has scores, what else was looked at, and outcomes, not prompts: thresholds and rules that look at
+//! anything but words are decided anew; one that looks at words holds now if it held then.
 
 use std::collections::BTreeMap;
 
 use anyhow::anyhow;
 use console::style;
+use regex::Regex;
 
 use super::usage::period;
 use super::{Failure, HistoryFile, load};
@@ -92,7 +93,8 @@ impl Replay {
 /// The other configuration, as far as the history can be judged by it.
 struct Judge {
     thresholds: Thresholds,
-    rules: Vec<Rule>,
+    /// Each with what it wants of the model's name.
+    rules: Vec<(Rule, Option<Regex>)>,
     prices: [Option<Price>; 3],
 }
 
@@ -107,16 +109,18 @@ impl Judge {
             let model = upstream.model.clone().unwrap_or_default();
             prices[tier as usize] = target.price(&catalog, &model);
         }
-        let rules =
-            Rules::new(&classifier.rules, &classifier.rules_off).map_err(|error| Failure::Usage(error.into()))?;
+        let wrong = |error: regex::Error| Failure::Usage(error.into());
+        let rules = Rules::new(&classifier.rules, &classifier.rules_off).map_err(wrong)?;
+        let with_model = |rule: &Rule| Ok((rule.clone(), rule.model.as_deref().map(Regex::new).transpose()?));
+        let rules = rules.all().map(with_model).collect::<Result<_, _>>().map_err(wrong)?;
         let thresholds = Thresholds { medium_at: classifier.medium_at, frontier_at: classifier.frontier_at };
-        Ok(Judge { thresholds, rules: rules.all().cloned().collect(), prices })
+        Ok(Judge { thresholds, rules, prices })
     }
 
     fn look(&self, row: &HistoryRow, outcome: &mut Outcome) {
         outcome.rows += 1;
         let Some(old) = u8::try_from(row.decision).ok().and_then(Tier::from_number) else { return };
-        let new = match self.decide(row, old) {
+        let new = match self.decide(row) {
             Ok(new) => new,
             Err(why) => {
                 *outcome.kept.entry(why).or_default() += 1;
@@ -141,30 +145,30 @@ impl Judge {
     }
 
     /// The tier now; or why it stays as it was.
-    fn decide(&self, row: &HistoryRow, old: Tier) -> Result<Tier, String> {
+    fn decide(&self, row: &HistoryRow) -> Result<Tier, String> {
         let score = match (row.source.as_str(), row.score) {
             ("embedded" | "cache" | "rule", Some(score)) => score,
             (source, _) => return Err(source.to_owned()),
         };
         let mut tier = self.thresholds.tier(score);
-        let held = row.reason.as_deref().filter(|_| row.source == "rule").and_then(rule_of);
-        for rule in &self.rules {
-            if rule.text.is_some() || !rule.step.is_empty() || !rule.header.is_empty() {
-                // What it looked at is not kept; whether it held is.
-                if held != Some(rule.name.as_str()) {
-                    continue;
-                }
-                tier = rule.tier.or(rule.at_least.map(|least| least.max(tier))).unwrap_or(old.min(tier));
-            } else if holds(rule, row, score) {
-                tier = match (rule.tier, rule.at_least, rule.at_most) {
-                    (Some(set), _, _) => set,
-                    (_, Some(least), _) => tier.max(least),
-                    (_, _, Some(most)) => tier.min(most),
-                    _ => tier,
-                };
+        let held = held(row);
+        for (rule, model) in &self.rules {
+            // What it looked at is not kept; whether it held is.
+            let looks_at_words = rule.text.is_some() || !rule.header.is_empty() || rule.min_failures.is_some();
+            let holds = if looks_at_words {
+                held.contains(&rule.name.as_str())
             } else {
+                holds(rule, model.as_ref(), row, score)
+            };
+            if !holds {
                 continue;
             }
+            tier = match (rule.tier, rule.at_least, rule.at_most) {
+                (Some(set), _, _) => set,
+                (_, Some(least), _) => tier.max(least),
+                (_, _, Some(most)) => tier.min(most),
+                _ => tier,
+            };
             if rule.tier.is_some() {
                 break;
             }
@@ -187,31 +191,41 @@ impl Judge {
     }
 }
 
-/// The name of the rule in `rule NAME: …`.
-fn rule_of(reason: &str) -> Option<&str> {
-    reason.strip_prefix("rule ")?.split_once(':').map(|(name, _)| name)
+/// The rules that held then. Rows of an older version tell only the one that changed something, in `rule NAME: …`.
+fn held(row: &HistoryRow) -> Vec<&str> {
+    if let Some(rules) = &row.rules {
+        return rules.split(' ').collect();
+    }
+    let reason = row.reason.as_deref().filter(|_| row.source == "rule");
+    reason.and_then(|reason| reason.strip_prefix("rule ")?.split_once(':')).map(|(name, _)| name).into_iter().collect()
 }
 
-/// Whether a rule that looks at nothing but what is kept holds for a row.
-fn holds(rule: &Rule, row: &HistoryRow, score: f64) -> bool {
-    let unknown = rule.min_chars.is_some()
-        || rule.max_chars.is_some()
-        || rule.min_tools.is_some()
-        || rule.max_tools.is_some()
-        || !rule.reasoning_effort.is_empty()
-        || rule.model.is_some();
-    let tokens = row.input_tokens.and_then(|tokens| u64::try_from(tokens).ok());
+/// Whether a rule that looks at nothing but what is kept holds for a row. What is not known holds for no rule.
+fn holds(rule: &Rule, model: Option<&Regex>, row: &HistoryRow, score: f64) -> bool {
+    let number = |figure: Option<i64>| figure.and_then(|figure| u64::try_from(figure).ok());
+    let within = |least: Option<u64>, most: Option<u64>, figure: Option<u64>| {
+        least.is_none_or(|least| figure.is_some_and(|figure| figure >= least))
+            && most.is_none_or(|most| figure.is_some_and(|figure| figure <= most))
+    };
+    let wide = |bound: Option<usize>| bound.map(|bound| bound as u64);
+    let among = |list: &[String], word: Option<&str>| {
+        list.is_empty() || word.is_some_and(|word| list.iter().any(|known| known == word))
+    };
     let hour: Option<u8> = row.time.get(11..13).and_then(|hour| hour.parse().ok());
     let in_hours = rule.hours().is_none_or(|(from, to)| {
         hour.is_some_and(|hour| if from <= to { (from..to).contains(&hour) } else { hour >= from || hour < to })
     });
-    !unknown
-        && in_hours
-        && (rule.key.is_empty() || row.key.as_ref().is_some_and(|key| rule.key.contains(key)))
+    let model = model.is_none_or(|model| model.is_match(row.requested_model.as_deref().unwrap_or_default()));
+    in_hours
+        && model
+        && among(&rule.key, row.key.as_deref())
+        && among(&rule.step, row.step.as_deref())
+        && among(&rule.reasoning_effort, row.reasoning_effort.as_deref())
         && rule.min_score.is_none_or(|least| score >= least)
         && rule.max_score.is_none_or(|most| score <= most)
-        && rule.min_tokens.is_none_or(|least| tokens.is_some_and(|tokens| tokens >= least))
-        && rule.max_tokens.is_none_or(|most| tokens.is_some_and(|tokens| tokens <= most))
+        && within(rule.min_tokens, rule.max_tokens, number(row.input_tokens))
+        && within(wide(rule.min_chars), wide(rule.max_chars), number(row.text_chars))
+        && within(wide(rule.min_tools), wide(rule.max_tools), number(row.tools))
 }
 
 impl Outcome {

@@ -10,7 +10,7 @@ use super::{Failure, HistoryFile};
 use crate::api;
 use crate::catalog::Tier;
 use crate::protocol::Timestamp;
-use crate::store::{self, Filter, GroupBy, Histogram, Period, Store, Totals};
+use crate::store::{self, AnsweredBy, Filter, GroupBy, Histogram, Period, Store, Totals};
 
 /// Show tokens and money.
 #[derive(Debug, clap::Args)]
@@ -129,20 +129,24 @@ async fn table(store: &Store, period: Period, by: &[GroupBy]) -> Result<(), Fail
     Ok(())
 }
 
-fn by_tier(figures: &[(Option<Tier>, bool, Totals)]) -> Vec<Line> {
-    let sum = |of: &dyn Fn(Option<Tier>, bool) -> bool| {
+fn by_tier(figures: &[(AnsweredBy, bool, Totals)]) -> Vec<Line> {
+    let sum = |of: &dyn Fn(AnsweredBy, bool) -> bool| {
         let mut sum = Totals::default();
         figures.iter().filter(|(tier, local, _)| of(*tier, *local)).for_each(|(.., totals)| sum += *totals);
         sum
     };
     let line = |name: &str, quiet, totals| Line { keys: vec![name.to_owned()], totals, quiet };
     let mut lines: Vec<Line> =
-        Tier::ALL.iter().map(|tier| line(tier.as_str(), false, sum(&|of, _| of == Some(*tier)))).collect();
-    let unreached = sum(&|tier, _| tier.is_none());
+        Tier::ALL.iter().map(|tier| line(tier.as_str(), false, sum(&|of, _| of == AnsweredBy::Tier(*tier)))).collect();
+    let unreached = sum(&|of, _| of == AnsweredBy::Nobody);
     if unreached.requests > 0 {
         lines.push(line("no upstream", false, unreached));
     }
-    lines.push(line("total", false, sum(&|_, _| true)));
+    lines.push(line("total", false, sum(&|of, _| of != AnsweredBy::ResponseCache)));
+    let answered_before = sum(&|of, _| of == AnsweredBy::ResponseCache);
+    if answered_before.requests > 0 {
+        lines.push(line("answered from the response cache", false, answered_before));
+    }
     let local = sum(&|_, local| local);
     if local.requests > 0 {
         lines.push(line("of it local", true, local));

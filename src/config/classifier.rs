@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::Problem;
 use super::layers::Merged;
+use super::rules::validate_names;
 use super::{Rule, Secret};
 
 /// What turns a request into a decision.
@@ -160,6 +161,7 @@ impl Classifier {
         for (at, rule) in self.rules.iter().enumerate() {
             rule.validate(at, merged, problems);
         }
+        validate_names(&self.rules, &self.rules_off, merged, problems);
         if self.asks_a_model() {
             for (key, variable, value) in [
                 ("classifier.base_url", "CLASSIFIER_BASE_URL", &self.base_url),

@@ -38,7 +38,7 @@ pub use secret::Secret;
 pub use server::{Headers, Log, Server};
 pub use session::Session;
 pub use show::{Shown, show};
-pub use storage::{Cache, Durability, Store};
+pub use storage::{Cache, Durability, ResponseCache, Store};
 pub use tiers::{PriceConfig, TierConfig, Tiers, UpstreamConfig, UpstreamDefaults};
 pub use upstreams::{ClassifierEndpoint, Timeouts, Upstream, Upstreams};
 
@@ -58,6 +58,8 @@ pub struct Config {
     pub session: Session,
     /// Decisions that are remembered, so that equal requests are decided once.
     pub cache: Cache,
+    /// Whole answers that are given again.
+    pub response_cache: ResponseCache,
     /// The history.
     pub store: Store,
     /// The log.
@@ -89,9 +91,21 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut problems = Vec::new();
     let upstreams = upstreams::resolve(&config, &merged, sources.folder(), &mut problems);
     // Destructured, so that a new table cannot be forgotten.
-    let Config { server, classifier, tiers: _, upstream_defaults: _, session: _, cache, store, log, headers } = &config;
+    let Config {
+        server,
+        classifier,
+        tiers: _,
+        upstream_defaults: _,
+        session,
+        cache,
+        response_cache: _,
+        store,
+        log,
+        headers,
+    } = &config;
     server.validate(&merged, &mut problems);
     classifier.validate(&merged, &mut problems);
+    session.validate(cache, &merged, &mut problems);
     cache.validate(&merged, &mut problems);
     store.validate(&merged, &mut problems);
     log.validate(&merged, &mut problems);

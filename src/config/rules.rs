@@ -1,11 +1,12 @@
 //! `[[classifier.rules]]`
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::check::Problem;
+use super::check::{Problem, nearest};
 use super::layers::Merged;
 use crate::catalog::Tier;
 
@@ -30,6 +31,8 @@ pub struct Rule {
     pub min_tools: Option<usize>,
     /// Greatest number of tools that the request offers.
     pub max_tools: Option<usize>,
+    /// Least number of tool results that tell of a failure, in the loop that runs or that ran before the person spoke.
+    pub min_failures: Option<usize>,
     /// Least score of the classifier, 0 to 1.
     #[schemars(range(min = 0, max = 1))]
     pub min_score: Option<f64>,
@@ -56,7 +59,24 @@ pub struct Rule {
     pub at_most: Option<Tier>,
 }
 
+/// The rules that ship on.
+static STARTERS: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    #[derive(Deserialize)]
+    struct File {
+        rules: Vec<Rule>,
+    }
+    let file: File =
+        toml::from_str(include_str!("../../config/rules.toml")).expect("a test reads the rules that are compiled in");
+    file.rules
+});
+
 impl Rule {
+    /// The rules that ship on, in the order in which they are looked at.
+    #[must_use]
+    pub fn starters() -> &'static [Rule] {
+        &STARTERS
+    }
+
     /// `hours` as two hours, 0 to 24.
     #[must_use]
     pub fn hours(&self) -> Option<(u8, u8)> {
@@ -74,8 +94,11 @@ impl Rule {
             };
             problems.push(merged.problem(&key, message, hint));
         };
-        if self.name.trim().is_empty() {
+        if self.name.is_empty() {
             problem("", "has no `name`".to_owned(), "a name tells in explanations which rule it was");
+        } else if self.name.contains(|c: char| c.is_whitespace() || c == ':') {
+            let message = format!("`{}` is no name of a rule", self.name);
+            problem("name", message, "one word, such as `long_code`");
         }
         if [self.tier, self.at_least, self.at_most].iter().flatten().count() != 1 {
             problem("", "has none or several of `tier`, `at_least` and `at_most`".to_owned(), "give one of them");
@@ -97,5 +120,27 @@ impl Rule {
                 problem("step", format!("`{step}` is no step"), "turn, approval, loop or side_call");
             }
         }
+    }
+}
+
+/// Whether every rule has a name of its own, and whether those that are switched off are there.
+pub(super) fn validate_names(own: &[Rule], off: &[String], merged: &Merged, problems: &mut Vec<Problem>) {
+    let known = || own.iter().chain(Rule::starters()).map(|rule| rule.name.as_str());
+    for (at, rule) in own.iter().enumerate() {
+        let is_taken = |other: &Rule| other.name == rule.name;
+        // One that is switched off may be replaced by one's own.
+        let replaces = Rule::starters().iter().any(is_taken) && !off.contains(&rule.name);
+        if own[..at].iter().any(is_taken) || replaces {
+            let message = format!("`{}` is the name of another rule", rule.name);
+            let hint = "each rule needs its own name, by which it is switched off and explained";
+            problems.push(merged.problem(&format!("classifier.rules.{at}.name"), message, hint));
+        }
+    }
+    for name in off.iter().filter(|name| !known().any(|known| known == name.as_str())) {
+        let hint = match nearest(name, known()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the rules are {}", known().collect::<Vec<_>>().join(", ")),
+        };
+        problems.push(merged.problem("classifier.rules_off", format!("there is no rule `{name}`"), hint));
     }
 }

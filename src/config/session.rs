@@ -3,12 +3,18 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Cache;
+use super::check::Problem;
+use super::layers::Merged;
+
 /// `[session]`
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Session {
     /// Keep a conversation's tier: up at once, down where it is cheaper or after a pause, never within a tool loop.
     pub enabled: bool,
+    /// Know conversations from other routers too, through the Redis of `cache.redis_url`. Each request then asks it.
+    pub shared: bool,
     /// After so long without a request a conversation is free again, in seconds.
     #[schemars(range(min = 1, max = 31_536_000))]
     pub idle_s: u64,
@@ -20,4 +26,13 @@ pub struct Session {
     /// How many conversations are remembered.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub max_entries: u64,
+}
+
+impl Session {
+    pub(super) fn validate(&self, cache: &Cache, merged: &Merged, problems: &mut Vec<Problem>) {
+        if self.shared && cache.redis_url.is_none() {
+            let hint = "set cache.redis_url (or REDIS_URL), or session.shared = false";
+            problems.push(merged.problem("session.shared", "there is no Redis to share through".to_owned(), hint));
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! `[cache]` and `[store]`: what is remembered.
+//! `[cache]`, `[response_cache]` and `[store]`: what is remembered.
 
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,24 @@ impl Cache {
             problems.push(merged.problem("cache.redis_url", format!("not a Redis URL ({error})"), hint));
         }
     }
+}
+
+/// `[response_cache]`
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResponseCache {
+    /// Answer an equal request of the same key with the answer that was given before, byte for byte. Only requests with
+    /// temperature 0, and never those with tools.
+    pub enabled: bool,
+    /// How long an answer is kept, in milliseconds.
+    #[schemars(range(min = 1, max = 31_536_000_000_000_u64))]
+    pub ttl_ms: u64,
+    /// Memory for all answers, in bytes.
+    pub max_bytes: u64,
+    /// Longest answer that is kept, in bytes.
+    pub max_answer_bytes: u64,
+    /// Keep answers to requests with another temperature, or none, too.
+    pub force: bool,
 }
 
 /// `[store]`

@@ -2,7 +2,7 @@
 
 use crate::catalog::Tier;
 use crate::protocol::Timestamp;
-use crate::store::Point;
+use crate::store::{AnsweredBy, Point};
 
 const HOUR_MS: i64 = 3_600_000;
 const WIDTH: f64 = 880.0;
@@ -99,7 +99,11 @@ pub(super) fn chart(points: &[Point], range: Range, now: Timestamp) -> Chart {
     for point in points {
         let index = usize::try_from((point.begin_ms - from).div_euclid(range.bar_ms())).ok();
         if let Some(bar) = index.and_then(|index| sums.get_mut(index)) {
-            bar[point.tier.map_or(3, |tier| tier as usize)] += point.requests;
+            let part = match point.answered_by {
+                AnsweredBy::Tier(tier) => tier as usize,
+                AnsweredBy::ResponseCache | AnsweredBy::Nobody => Tier::ALL.len(),
+            };
+            bar[part] += point.requests;
         }
     }
     let highest = sums.iter().map(|bar| bar.iter().sum::<i64>()).max().unwrap_or(0);
@@ -165,7 +169,11 @@ mod tests {
             let from = range.from(now).0;
             let hours = (now.0 - from) / HOUR_MS;
             let points: Vec<_> = (0..=hours)
-                .map(|hour| Point { begin_ms: from + hour * HOUR_MS, tier: Some(Tier::Cheap), requests: 1 })
+                .map(|hour| Point {
+                    begin_ms: from + hour * HOUR_MS,
+                    answered_by: AnsweredBy::Tier(Tier::Cheap),
+                    requests: 1,
+                })
                 .collect();
             let drawn = chart(&points, range, now);
             assert_eq!(drawn.total, hours + 1, "{range:?}");

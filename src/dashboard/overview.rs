@@ -9,7 +9,7 @@ use super::html;
 use super::words::{Words, words};
 use crate::catalog::{NanoUsd, Tier};
 use crate::protocol::Timestamp;
-use crate::store::{HistoryRow, Period, Store, StoreError, Totals};
+use crate::store::{AnsweredBy, HistoryRow, Period, Store, StoreError, Totals};
 
 /// Newest requests on the page.
 const NEWEST: u32 = 12;
@@ -61,11 +61,16 @@ async fn figures(store: &Store, words: &'static Words, range: Range) -> Result<F
     let mut tiers = [Totals::default(); 3];
     let mut local = Totals::default();
     let mut unreached = Totals::default();
+    let mut answered_before = Totals::default();
     let mut total = Totals::default();
-    for (tier, is_local, sums) in store.usage_by_tier(Period::default()).await?.figures {
-        match tier {
-            Some(tier) => tiers[tier as usize] += sums,
-            None => unreached += sums,
+    for (answered_by, is_local, sums) in store.usage_by_tier(Period::default()).await?.figures {
+        match answered_by {
+            AnsweredBy::Tier(tier) => tiers[tier as usize] += sums,
+            AnsweredBy::Nobody => unreached += sums,
+            AnsweredBy::ResponseCache => {
+                answered_before += sums;
+                continue;
+            }
         }
         if is_local {
             local += sums;
@@ -92,6 +97,9 @@ async fn figures(store: &Store, words: &'static Words, range: Range) -> Result<F
     }
     if unreached.requests > 0 {
         lines.push(line("none", words.no_upstream, false, unreached));
+    }
+    if answered_before.requests > 0 {
+        lines.push(line("none", words.response_cache, false, answered_before));
     }
     Ok(Figures {
         cost: total.known_cost(),

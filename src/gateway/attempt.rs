@@ -5,14 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::guards::Needs;
-use super::record::Record;
+use super::record::{Record, keep};
 use super::stream::{Ask, Meter};
 use super::{Answer, AnswerBody, Gateway, GatewayError, Reason};
 use crate::catalog::{Provider, Tier};
 use crate::protocol::{ChatRequest, Conversation, Timestamp};
 use crate::providers::{self, Context, Dialect, EncodeError, Fetched, Outbound, ProviderError, Reply, Target, Verdict};
 use crate::routing::{Ranked, attempt_order};
-use crate::store::Receipt;
 
 impl Ranked for Target {
     fn priority(&self) -> i32 {
@@ -68,8 +67,10 @@ impl Gateway {
             let error = match self.call(ask, request.stream, outbound.body, &mut record).await {
                 Ok(Opened::Whole(bytes)) => {
                     record.first_token();
+                    record.sent(&bytes);
                     let route = record.route();
                     keep(record.settle(200, None)).await;
+                    record.sent_all();
                     return Ok(answer(route, AnswerBody::Whole(bytes)));
                 }
                 Ok(Opened::Stream(meter)) => {
@@ -176,13 +177,6 @@ impl Gateway {
         let text = without_secrets(text, ask.target.upstream.secrets());
         let status = reply.status.as_u16();
         Err(providers::failure(ask.target.upstream.provider, status, &reply.headers, &text))
-    }
-}
-
-/// Waits until a row is kept, before the answer that it tells of goes out.
-pub(super) async fn keep(receipt: Option<Receipt>) {
-    if let Some(receipt) = receipt {
-        receipt.kept().await;
     }
 }
 

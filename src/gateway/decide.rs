@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use super::guards::Needs;
-use super::{ChatCall, Gateway, SessionKey};
+use super::sessions::Held;
+use super::{ChatCall, Gateway};
 use crate::cache::{Key, Remembered};
 use crate::catalog::{Price, Tier, UnknownTier};
 use crate::protocol::{ChatRequest, Timestamp, TokenUsage};
-use crate::routing::{self, Classified, Classifier, Decision, Facts, Input, Pin, Source, Step};
+use crate::routing::{self, Classified, Classifier, Decision, Facts, Input, Ruled, Source, Step};
+use crate::store::Features;
 
 /// A decision and what it took.
 pub(super) struct Decided {
@@ -19,12 +21,14 @@ pub(super) struct Decided {
     pub(super) usage: TokenUsage,
     /// Microseconds, from the parsed request to the decision.
     pub(super) classify_us: i64,
+    /// What it looked at besides the words.
+    pub(super) features: Features,
     /// The conversation that the request belongs to.
-    pub(super) session: Option<SessionKey>,
+    pub(super) session: Option<Held>,
 }
 
 impl Gateway {
-    /// Decides. With `remember`, the conversation is held to it.
+    /// Decides. With `remember`, something comes of it.
     pub(super) async fn decide(
         &self,
         request: &ChatRequest<'_>,
@@ -33,7 +37,8 @@ impl Gateway {
         remember: bool,
     ) -> Result<Decided, UnknownTier> {
         let begun = Instant::now();
-        let decided = |classified: Classified, session| Decided {
+        let decided = |classified: Classified, session, features| Decided {
+            features,
             decision: classified.decision,
             asked: classified.asked,
             usage: classified.usage,
@@ -49,73 +54,92 @@ impl Gateway {
         if let Some(tier) = routing::forced(&request.model, tier_header)? {
             let reason = if tier_header.is_some() { "named by the header" } else { "named by the model" };
             tally(Source::Forced);
-            return Ok(decided(Classified::embedded(Decision::settled(tier, Source::Forced, reason)), None));
+            return Ok(decided(
+                Classified::embedded(Decision::settled(tier, Source::Forced, reason)),
+                None,
+                Features::default(),
+            ));
         }
         if matches!(*self.classifier, Classifier::Off) {
             let off = Decision::settled(Tier::Frontier, Source::Disabled, "the classifier is off");
             tally(Source::Disabled);
-            return Ok(decided(Classified::embedded(off), None));
+            return Ok(decided(Classified::embedded(off), None, Features::default()));
         }
         let input = routing::input(request, self.strategy, self.max_chars);
         let named = call.session.as_deref();
         let session = self.sessions.key(request, named, call.key.as_deref());
-        // Without a name, a request to which nobody has answered yet begins a conversation, whoever began one so before.
         let goes_on = named.is_some()
             || request.wishes.session_id.is_some()
             || request.messages.iter().any(|message| message.role == "assistant");
-        let known = session.and_then(|key| self.sessions.get(key));
-        let pin = known.filter(|_| goes_on);
+        let mut held = match session {
+            Some(key) => Some(self.sessions.begin(key, goes_on).await),
+            None => None,
+        };
+        let pin = held.and_then(|held| held.pin());
         let now_ms = Timestamp::now().0;
         let rule = &self.sessions.rule;
-        let mut classified = match pin.and_then(|pin| routing::keeps(&pin, input.step, rule, now_ms)) {
-            Some(kept) => Classified::embedded(kept),
-            None => self.classify(request, needs, call, &input).await,
+        let mut features = Features {
+            step: Some(Cow::Borrowed(input.step.as_str())),
+            text_chars: u32::try_from(input.text.chars().count()).ok(),
+            tools: u32::try_from(request.tools).ok(),
+            reasoning_effort: request
+                .wishes
+                .reasoning_effort
+                .as_deref()
+                .map(|effort| effort.chars().take(32).collect()),
+            rules: None,
+        };
+        let kept = pin.and_then(|pin| routing::keeps(&pin, input.step, rule, now_ms));
+        let mut classified = if let Some(kept) = kept {
+            Classified::embedded(kept)
+        } else {
+            let (classified, held) = self.classify(request, needs, call, &input).await;
+            features.rules = Some(held).filter(|held| !held.is_empty());
+            classified
         };
         if let Some(pin) = pin.filter(|_| classified.decision.source != Source::Session) {
             classified.decision =
                 routing::turn(&pin, classified.decision, input.step, rule, now_ms, &self.tier_prices(request));
         }
+        let decision = &classified.decision;
+        // An agent's errand leaves the conversation as it is, and what only stands because the classifier failed must
+        // not outlive the failure.
+        let holds = input.step != Step::SideCall && decision.source != Source::Fallback;
+        held = held.map(|held| held.to(Some(decision.tier).filter(|_| holds)));
         if remember {
-            self.tally.count(classified.decision.source, classified.asked);
+            self.tally.count(decision.source, classified.asked);
+            if let Some(held) = &held {
+                self.sessions.hold(held).await;
+            }
         }
-        // One that begins like another does not take that one's tier away: it may be in a tool loop.
-        let is_other = pin.is_none() && known.is_some_and(|known| known.tier > classified.decision.tier);
-        if let Some(key) = session.filter(|_| remember && !is_other) {
-            self.pin(key, pin, &input, &classified.decision);
-        }
-        Ok(decided(classified, session))
+        Ok(decided(classified, held, features))
     }
 
-    /// Remembers the tier of a turn. An agent's errand leaves the conversation as it is, and what only stands because
-    /// the classifier failed must not outlive the failure.
-    fn pin(&self, key: SessionKey, before: Option<Pin>, input: &Input<'_>, decision: &Decision) {
-        if input.step != Step::SideCall && decision.source != Source::Fallback {
-            self.sessions.put(key, decision.tier, before);
-        }
-    }
-
-    /// What the classifier says, or said of the same input before, and what rules make of it.
+    /// What the classifier says, or said of the same input before, and what rules make of it; with the names of those
+    /// that held.
     async fn classify(
         &self,
         request: &ChatRequest<'_>,
         needs: &Needs,
         call: &ChatCall,
         input: &Input<'_>,
-    ) -> Classified {
+    ) -> (Classified, String) {
         let (mut classified, by_model) = self.remembered(input).await;
         let facts = Facts {
             text: &input.text,
             step: input.step,
             tokens: if self.rules.count_tokens() { needs.tokens(request) } else { 0 },
             tools: request.tools,
+            failures: if self.rules.count_failures() { routing::failures(request) } else { 0 },
             model: &request.model,
             key: call.key.as_deref(),
             effort: request.wishes.reasoning_effort.as_deref(),
             headers: &call.headers,
             hour: Timestamp::now().hour(),
         };
-        classified.decision = self.rules.apply(&facts, classified.decision, by_model);
-        classified
+        let Ruled { decision, held } = self.rules.apply(&facts, classified.decision, by_model);
+        classified.decision = decision;
+        (classified, held)
     }
 
     /// With whether a model decided, now or then.

@@ -4,6 +4,7 @@
 //! error, each with the [`Route`] that it took; and a row in the history. Knows nothing of HTTP
 //! servers: `api` turns what leaves into responses. Read [`Gateway::chat`] first.
 
+mod answers;
 mod attempt;
 mod classifier_call;
 mod decide;
@@ -26,7 +27,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::cache::Cache;
+use crate::cache::{Answers, Cache};
 use crate::catalog::{Catalog, Tier, UnknownTier};
 use crate::config::Strategy;
 use crate::protocol::{ChatRequest, RequestError, RequestId};
@@ -40,12 +41,13 @@ pub use flights::Flights;
 pub use guards::Limit;
 pub use models::{Offer, Offers};
 pub use preview::Preview;
-pub use sessions::{SessionKey, Sessions};
+pub use sessions::Sessions;
 pub use shares::keep_shares;
 pub use stream::Meter;
 pub use tally::Tally;
 pub use warm::keep_warm;
 
+use answers::Found;
 use guards::Needs;
 use record::{Record, Whose};
 
@@ -70,6 +72,8 @@ pub struct Gateway {
     pub sessions: Sessions,
     /// What was decided before.
     pub cache: Cache,
+    /// Whole answers that are given again, if that is wanted.
+    pub answers: Option<Answers>,
     /// How many requests each step settled.
     pub tally: Tally,
     /// What the classifier's model is being asked.
@@ -108,8 +112,22 @@ pub struct ChatCall {
     pub key: Option<String>,
     /// Those of its headers that rules look at, names in lower case.
     pub headers: Vec<(String, String)>,
+    /// Whether it may be answered with what was answered before.
+    pub cache_control: CacheControl,
     /// When it arrived.
     pub arrived: Instant,
+}
+
+/// What a request's `Cache-Control` says of the response cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CacheControl {
+    /// Nothing: an answer may come from there, and be kept there.
+    #[default]
+    Default,
+    /// It must be asked anew; the answer may be kept.
+    NoCache,
+    /// Nothing may come from there, or be kept there.
+    NoStore,
 }
 
 /// Which way a request went, as the answer's headers tell it.
@@ -127,6 +145,8 @@ pub struct Route {
     pub attempts: u32,
     /// Fields of the request that were left out.
     pub dropped: Vec<String>,
+    /// Whether the response cache answered; nothing if it may not.
+    pub cached: Option<bool>,
 }
 
 /// An answer.
@@ -145,6 +165,8 @@ pub enum AnswerBody {
     Whole(Bytes),
     /// A stream of server-sent events.
     Stream(Box<Meter>),
+    /// The whole of a stream that was sent before.
+    Replay(Bytes),
 }
 
 /// A request that got no answer.
@@ -207,6 +229,10 @@ impl Gateway {
         if let Ok((tier, Some(limit))) = &guarded {
             decision.reason = Cow::Owned(format!("moved up to {tier}: {limit}; {}", decision.reason));
         }
+        let found = match &guarded {
+            Ok((tier, _)) => self.answered_before(&request, &call, *tier),
+            Err(_) => Found::Nothing,
+        };
         let ChatCall { body, request_id, session, key, arrived, .. } = call.clone();
         let is_begun = request.messages.iter().any(|message| message.role == "assistant");
         // A conversation of one turn is none yet: only what goes on gets a name of ours.
@@ -216,16 +242,20 @@ impl Gateway {
                 let name = wishes.session_id.as_deref().or(wishes.prompt_cache_key.as_deref());
                 name.map(|name| name.chars().take(LONGEST_SESSION).collect())
             })
-            .or_else(|| decided.session.filter(|_| is_begun).map(SessionKey::name));
+            .or_else(|| decided.session.filter(|_| is_begun).map(|held| held.key.name()));
         let whose = Whose { request_id, session, key };
         let mut record = Record::open(self, &request, body.clone(), &decided, whose, arrived);
         match guarded {
-            Ok((tier, _)) => self.attempt(&request, &needs, tier, record).await,
+            Ok((tier, _)) => match found {
+                Found::Hit(kept) => Ok(answers::replay(&kept, request.stream, record).await),
+                Found::Miss(keeping) => self.attempt(&request, &needs, tier, record.keeping(keeping)).await,
+                Found::Nothing => self.attempt(&request, &needs, tier, record).await,
+            },
             Err(limit) => {
                 let reason = Reason::Limit { tier: decided.decision.tier, limit };
                 let (status, code) = reason.status_and_code();
                 let route = record.route();
-                attempt::keep(record.settle(status, Some(code))).await;
+                record::keep(record.settle(status, Some(code))).await;
                 Err(GatewayError { reason, route })
             }
         }

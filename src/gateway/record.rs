@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::answers::Keeping;
 use super::decide::Decided;
 use super::estimate::{Estimator, Evidence};
-use super::{Gateway, Route, SessionKey, Sessions};
-use crate::catalog::Price;
+use super::sessions::Held;
+use super::{Gateway, Route, Sessions};
+use crate::cache::Kept;
+use crate::catalog::{NanoUsd, Price};
 use crate::protocol::{ChatRequest, RequestId, Timestamp, TokenUsage, UsageSource};
 use crate::providers::Target;
 use crate::routing::Source;
@@ -40,10 +43,21 @@ pub(super) struct Record {
     partial: bool,
     /// What the tokens are counted from if nobody reports them. Boxed, as a record moves a few times.
     evidence: Box<Evidence>,
+    /// The answer, if it is to be given again.
+    keeping: Option<Box<Keeping>>,
+    /// Whether it was given before; nothing if the response cache has no part in it.
+    cached: Option<bool>,
     /// The conversation that it belongs to.
-    session: Option<(Sessions, SessionKey)>,
+    session: Option<(Sessions, Held)>,
     /// Taken when it is settled. Boxed, as a record moves a few times before that.
     row: Option<Box<Row>>,
+}
+
+/// Waits until a row is kept, before the answer that it tells of goes out.
+pub(super) async fn keep(receipt: Option<Receipt>) {
+    if let Some(receipt) = receipt {
+        receipt.kept().await;
+    }
 }
 
 /// A duration in whole microseconds.
@@ -89,6 +103,7 @@ impl Record {
             usage: TokenUsage::default(),
             usage_source: TokenUsage::default().source(),
             usage_raw: None,
+            features: decided.features.clone(),
             cost: None,
             frontier_cost: None,
             asked_classifier: decided.asked,
@@ -109,8 +124,49 @@ impl Record {
             partial: false,
             evidence: Box::new(Evidence { request: body, ..Evidence::default() }),
             frontier_price: frontier.and_then(|target| target.price(&gateway.catalog, &frontier_model(target))),
-            session: decided.session.map(|key| (gateway.sessions.clone(), key)),
+            keeping: None,
+            cached: None,
+            session: decided.session.map(|held| (gateway.sessions.clone(), held)),
             row: Some(Box::new(row)),
+        }
+    }
+
+    /// The answer is to be kept.
+    pub(super) fn keeping(mut self, keeping: Box<Keeping>) -> Self {
+        self.cached = Some(false);
+        self.keeping = Some(keeping);
+        self
+    }
+
+    /// These bytes go to the client.
+    pub(super) fn sent(&mut self, bytes: &[u8]) {
+        if let Some(keeping) = &mut self.keeping {
+            keeping.sent(bytes);
+        }
+    }
+
+    /// All bytes have gone to the client.
+    pub(super) fn sent_all(&mut self) {
+        if let Some(keeping) = self.keeping.take() {
+            keeping.finish();
+        }
+    }
+
+    /// No upstream is called: the answer was given before. Its tokens cost nothing this time, and are kept apart from
+    /// those of the tiers.
+    pub(super) fn answered_before(&mut self, kept: &Kept) {
+        self.cached = Some(true);
+        self.source = Source::ResponseCache;
+        self.first_token();
+        if let Some(row) = &mut self.row {
+            row.source = Cow::Borrowed(Source::ResponseCache.as_str());
+            row.reason = Some(match row.reason.take() {
+                Some(reason) => Cow::Owned(format!("answered before by {}; {reason}", kept.tier)),
+                None => Cow::Borrowed("answered before"),
+            });
+            row.response_model.clone_from(&kept.response_model);
+            row.usage = kept.usage;
+            row.usage_source = kept.usage_source;
         }
     }
 
@@ -202,6 +258,7 @@ impl Record {
             decision: row.decision,
             source: self.source,
             tier: row.tier,
+            cached: self.cached,
             model: row.selected_model.clone(),
             attempts: u32::try_from(row.attempts.len()).unwrap_or(u32::MAX),
             dropped: self.dropped.clone(),
@@ -217,8 +274,8 @@ impl Record {
     ///
     /// The same for all steps of a conversation, so that it stays with its upstream and comes back to it after an outage.
     pub(super) fn seed(&self) -> u64 {
-        if let Some((_, key)) = &self.session {
-            return key.seed();
+        if let Some((_, held)) = &self.session {
+            return held.key.seed();
         }
         let id = self.row.as_ref().map_or("", |row| row.request_id.as_str());
         id.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
@@ -238,12 +295,28 @@ impl Record {
             attempt.error_type = error_type.map(Cow::Borrowed);
             attempt.duration_us = Some(took - attempt.started_us);
         }
-        if let (200, None, Some((sessions, key)), Some(tier)) = (status, error_type, &self.session, row.tier) {
-            sessions.learn(*key, tier, &row.usage);
+        if let Some((sessions, held)) = &self.session {
+            let answered = row.tier.filter(|_| status == 200 && !broken);
+            sessions.end(held, answered.map(|tier| (tier, &row.usage)));
         }
-        let (price, frontier_price) = (self.price, self.frontier_price);
+        if let Some(keeping) = &mut self.keeping
+            && status == 200
+            && !broken
+            && row.first_token_us.is_some()
+            && let (Some(tier), Some(model)) = (row.tier, &row.selected_model)
+        {
+            keeping.ended_well(Kept {
+                body: Bytes::new(),
+                tier,
+                model: model.clone(),
+                response_model: row.response_model.clone(),
+                usage: row.usage,
+                usage_source: row.usage_source,
+            });
+        }
+        let (price, frontier_price, cached) = (self.price, self.frontier_price, self.cached == Some(true));
         let priced = move |row: &mut Row| {
-            row.cost = price.and_then(|price| price.cost(&row.usage));
+            row.cost = if cached { Some(NanoUsd(0)) } else { price.and_then(|price| price.cost(&row.usage)) };
             row.frontier_cost = frontier_price.and_then(|price| price.cost(&row.usage));
         };
         let evidence = std::mem::take(&mut *self.evidence);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use crate::cache::{Redis, TakeFirstBytes};
 use crate::catalog::Tier;
 use crate::config;
 use crate::protocol::{ChatRequest, Timestamp, TokenUsage};
@@ -16,7 +17,7 @@ const OPENING: usize = 2_048;
 
 /// A hash of a conversation's name and the key that it came with: no key sees another's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SessionKey([u8; 16]);
+pub(super) struct SessionKey([u8; 16]);
 
 impl SessionKey {
     /// A number for choosing among upstreams, the same for every step of the conversation.
@@ -33,26 +34,58 @@ impl SessionKey {
 /// The conversations, each with its tier.
 #[derive(Debug, Clone)]
 pub struct Sessions {
-    pins: Option<moka::sync::Cache<SessionKey, Pin>>,
+    pins: Option<moka::sync::Cache<SessionKey, Pin, TakeFirstBytes>>,
+    /// Where other routers know them from.
+    shared: Option<Redis>,
+    idle_ms: u64,
     /// When one may go down.
     pub(super) rule: SessionRule,
+}
+
+/// A conversation while a step of it is under way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) key: SessionKey,
+    /// As it was known when the step began.
+    known: Option<Pin>,
+    /// Whether the step goes on with what is known, or only begins like it.
+    goes_on: bool,
+    /// The tier that it is held to; nothing where the step leaves the conversation as it is.
+    tier: Option<Tier>,
+}
+
+impl Held {
+    pub(super) fn pin(&self) -> Option<Pin> {
+        self.known.filter(|_| self.goes_on)
+    }
+
+    /// A step was decided. One that begins like another conversation does not take that one's tier away: it may be in
+    /// a tool loop.
+    pub(super) fn to(mut self, tier: Option<Tier>) -> Self {
+        let is_other = |tier: &Tier| !self.goes_on && self.known.is_some_and(|known| known.tier > *tier);
+        self.tier = tier.filter(|tier| !is_other(tier));
+        self
+    }
 }
 
 impl Sessions {
     /// Room for the configured number of conversations.
     #[must_use]
-    pub fn new(config: &config::Session) -> Self {
+    pub fn new(config: &config::Session, redis: Option<Redis>) -> Self {
         let idle = Duration::from_secs(config.idle_s);
-        let pins = config
-            .enabled
-            .then(|| moka::sync::Cache::builder().max_capacity(config.max_entries).time_to_idle(idle).build());
+        // Every step writes its conversation anew: the time to live is one without a step.
+        let room = || moka::sync::Cache::builder().max_capacity(config.max_entries).time_to_live(idle);
         let ms = |seconds: u64| i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        let rule = SessionRule {
-            idle_ms: ms(config.idle_s),
-            cache_ms: ms(config.cache_s),
-            when_cheaper: config.down_when_cheaper,
-        };
-        Sessions { pins, rule }
+        Sessions {
+            pins: config.enabled.then(|| room().build_with_hasher(TakeFirstBytes)),
+            shared: redis.filter(|_| config.shared),
+            idle_ms: config.idle_s.saturating_mul(1_000),
+            rule: SessionRule {
+                idle_ms: ms(config.idle_s),
+                cache_ms: ms(config.cache_s),
+                when_cheaper: config.down_when_cheaper,
+            },
+        }
     }
 
     /// The conversation of a request: by the name that the client gave, else by how it begins.
@@ -83,34 +116,127 @@ impl Sessions {
         Some(SessionKey(key))
     }
 
-    pub(super) fn get(&self, key: SessionKey) -> Option<Pin> {
-        self.pins.as_ref()?.get(&key)
+    /// What is known of a conversation, as one of its steps begins. Without a name, a request to which nobody has
+    /// answered yet begins one (`goes_on` is false), whoever began one so before.
+    pub(super) async fn begin(&self, key: SessionKey, goes_on: bool) -> Held {
+        let shared = match &self.shared {
+            Some(redis) => redis.get(&name(key)).await.ok().flatten().as_deref().and_then(read),
+            None => None,
+        };
+        // Where Redis is gone, what this router knows itself still holds.
+        let known = shared.or_else(|| self.pins.as_ref()?.get(&key));
+        Held { key, known, goes_on, tier: None }
     }
 
-    /// A step was decided.
-    pub(super) fn put(&self, key: SessionKey, tier: Tier, before: Option<Pin>) {
-        if let Some(pins) = &self.pins {
-            let warm = before.and_then(|pin| pin.warm);
-            pins.insert(key, Pin { tier, last_ms: Timestamp::now().0, warm });
+    /// A step was decided: other routers must know before its answer brings the next step.
+    pub(super) async fn hold(&self, held: &Held) {
+        if let (Some(redis), Some(tier)) = (&self.shared, held.tier)
+            && held.known.is_none_or(|known| known.tier != tier)
+        {
+            let pin = Pin { tier, last_ms: Timestamp::now().0, warm: None };
+            // A Redis that is gone remembers nothing, which it has said in the log.
+            let _ = redis.put(&name(held.key), &write(&pin), self.idle_ms).await;
         }
     }
 
-    /// A step was answered: what the provider's cache now holds.
-    pub(super) fn learn(&self, key: SessionKey, tier: Tier, usage: &TokenUsage) {
-        let Some(pins) = &self.pins else { return };
-        let (Some(mut pin), Some(input), Some(output)) = (pins.get(&key), usage.input_tokens, usage.output_tokens)
-        else {
+    /// A step has ended; `answered` by which tier, with which tokens, if it was.
+    pub(super) fn end(&self, held: &Held, answered: Option<(Tier, &TokenUsage)>) {
+        let (Some(pins), Some(tier)) = (&self.pins, held.tier) else { return };
+        // A step beside this one has moved it up, which stands.
+        if pins.get(&held.key).is_some_and(|now| now.tier > tier && Some(now) != held.known) {
             return;
-        };
-        let number = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
-        let kept = [usage.cached_input_tokens, usage.cache_write_tokens];
-        let cached = kept.iter().flatten().copied().reduce(u64::saturating_add).map(number);
-        pin.warm = Some(Warm { tier, input: number(input), cached, output: number(output) });
-        pin.last_ms = Timestamp::now().0;
-        pins.insert(key, pin);
+        }
+        let warm = answered.and_then(|(tier, usage)| warm(tier, usage));
+        let warm = warm.or_else(|| held.pin().and_then(|pin| pin.warm));
+        let pin = Pin { tier, last_ms: Timestamp::now().0, warm };
+        pins.insert(held.key, pin);
+        if let (Some(redis), Ok(runtime)) = (&self.shared, tokio::runtime::Handle::try_current()) {
+            let (redis, idle_ms, key) = (redis.clone(), self.idle_ms, held.key);
+            runtime.spawn(async move {
+                let _ = redis.put(&name(key), &write(&pin), idle_ms).await;
+            });
+        }
     }
+}
+
+/// What a provider's cache holds after an answer.
+fn warm(tier: Tier, usage: &TokenUsage) -> Option<Warm> {
+    let number = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
+    let kept = [usage.cached_input_tokens, usage.cache_write_tokens];
+    let cached = kept.iter().flatten().copied().reduce(u64::saturating_add).map(number);
+    Some(Warm { tier, input: number(usage.input_tokens?), cached, output: number(usage.output_tokens?) })
+}
+
+/// The name in Redis.
+fn name(key: SessionKey) -> String {
+    format!("xrouter:session:{}", routing::hex(&key.0))
+}
+
+/// `TIER LAST_MS`, then, if it is known, `TIER INPUT CACHED OUTPUT` of the last answer, with `-` for unknown.
+fn write(pin: &Pin) -> String {
+    let begin = format!("{} {}", pin.tier.number(), pin.last_ms);
+    pin.warm.map_or(begin.clone(), |warm| {
+        let cached = warm.cached.map_or("-".to_owned(), |cached| cached.to_string());
+        format!("{begin} {} {} {cached} {}", warm.tier.number(), warm.input, warm.output)
+    })
+}
+
+/// What [`write`] wrote; anything else is nothing.
+fn read(text: &str) -> Option<Pin> {
+    let mut words = text.split(' ');
+    let tier = |word: Option<&str>| Tier::from_number(word?.parse().ok()?);
+    let (pinned, last_ms) = (tier(words.next())?, words.next()?.parse().ok()?);
+    let mut pin = Pin { tier: pinned, last_ms, warm: None };
+    if let Some(word) = words.next() {
+        let (answered, input) = (tier(Some(word))?, words.next()?.parse().ok()?);
+        let cached = match words.next()? {
+            "-" => None,
+            figure => Some(figure.parse().ok()?),
+        };
+        pin.warm = Some(Warm { tier: answered, input, cached, output: words.next()?.parse().ok()? });
+    }
+    words.next().is_none().then_some(pin)
 }
 
 fn head(text: &str, characters: usize) -> &str {
     text.char_indices().nth(characters).map_or(text, |(at, _)| &text[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_anything_else_is_nothing() {
+        let warm = |cached| Some(Warm { tier: Tier::Cheap, input: 12_000, cached, output: 7 });
+        for warm in [None, warm(None), warm(Some(9_000))] {
+            let pin = Pin { tier: Tier::Frontier, last_ms: 1_764_000_000_000, warm };
+            assert_eq!(read(&write(&pin)), Some(pin));
+        }
+        for text in ["", "1", "7 1", "1 x", "1 2 1 5 -", "1 2 1 5 - 6 7", "1 2 1 5 x 6"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_ends_late_does_not_take_back_what_one_beside_it_moved_up() {
+        let config = config::Session {
+            enabled: true,
+            shared: false,
+            idle_s: 60,
+            cache_s: 60,
+            down_when_cheaper: true,
+            max_entries: 10,
+        };
+        let sessions = Sessions::new(&config, None);
+        let key = SessionKey([1; 16]);
+        let begin = || futures_util::FutureExt::now_or_never(sessions.begin(key, true)).unwrap();
+        let (early, late) = (begin().to(Some(Tier::Cheap)), begin().to(Some(Tier::Frontier)));
+        sessions.end(&late, None);
+        sessions.end(&early, None);
+        assert_eq!(begin().pin().map(|pin| pin.tier), Some(Tier::Frontier));
+        // Whoever saw it may move it down.
+        sessions.end(&begin().to(Some(Tier::Medium)), None);
+        assert_eq!(begin().pin().map(|pin| pin.tier), Some(Tier::Medium));
+    }
 }

@@ -139,11 +139,16 @@ impl Meter {
                 receipt.kept().await;
             }
             if let Some(bytes) = self.out.pop_front() {
+                self.record.sent(&bytes);
                 return Some(bytes);
             }
             match self.state {
-                State::Ended => return None,
+                State::Ended => {
+                    self.record.sent_all();
+                    return None;
+                }
                 State::Done => {
+                    self.record.sent_all();
                     self.state = State::Ended;
                     let _ = tokio::time::timeout(LINGER, self.reply.chunk()).await;
                     return None;

@@ -9,6 +9,7 @@ use crate::routing::Source;
 pub struct Tally {
     by_source: [AtomicU64; Source::ALL.len()],
     asked: AtomicU64,
+    answers: [AtomicU64; 2],
 }
 
 impl Tally {
@@ -17,6 +18,18 @@ impl Tally {
             self.by_source[at].fetch_add(1, Ordering::Relaxed);
         }
         self.asked.fetch_add(u64::from(asked), Ordering::Relaxed);
+    }
+
+    /// A request that the response cache could answer, and whether it did.
+    pub(super) fn count_answer(&self, hit: bool) {
+        self.answers[usize::from(hit)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests that the response cache answered, and those that it could have.
+    #[must_use]
+    pub fn answers(&self) -> (u64, u64) {
+        let [misses, hits] = &self.answers;
+        (hits.load(Ordering::Relaxed), misses.load(Ordering::Relaxed))
     }
 
     /// Decisions by the step that settled them.

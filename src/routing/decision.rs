@@ -23,11 +23,13 @@ pub enum Source {
     Session,
     /// The classifier failed.
     Fallback,
+    /// The whole answer was given before, whatever decided then.
+    ResponseCache,
 }
 
 impl Source {
     /// All steps.
-    pub const ALL: [Source; 8] = [
+    pub const ALL: [Source; 9] = [
         Source::Forced,
         Source::Disabled,
         Source::Session,
@@ -36,6 +38,7 @@ impl Source {
         Source::Llm,
         Source::Rule,
         Source::Fallback,
+        Source::ResponseCache,
     ];
 
     /// The name in the answer's header, the history and the API.
@@ -50,6 +53,7 @@ impl Source {
             Source::Rule => "rule",
             Source::Session => "session",
             Source::Fallback => "fallback",
+            Source::ResponseCache => "response_cache",
         }
     }
 }

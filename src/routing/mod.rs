@@ -14,10 +14,10 @@ mod session;
 pub use classifier::{
     Ask, AskError, AskPiece, Classified, Classifier, Counts, Embedded, Failure, Feature, Input, LlmClassifier,
     LlmSettings, Model, OUTCOME, QUESTION, REQUEST, SLOTS, Scales, Scan, Step, Sums, Thresholds, Token,
-    UnreadableModel, damped, hash_of, hex, input, opening, scan,
+    UnreadableModel, damped, failures, hash_of, hex, input, opening, scan,
 };
 pub use decision::{Decision, Source};
 pub use forced::{TIER_HEADER, forced};
 pub use order::{Ranked, attempt_order};
-pub use rules::{Facts, Rules};
+pub use rules::{Facts, Ruled, Rules};
 pub use session::{Pin, Rule as SessionRule, Warm, keeps, turn};

@@ -5,25 +5,12 @@
 //! ship on (`config/rules.toml`).
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
 
 use regex::Regex;
-use serde::Deserialize;
 
 use super::{Decision, Source, Step};
 use crate::catalog::Tier;
 use crate::config::Rule;
-
-/// The rules that ship on.
-static STARTER: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    #[derive(Deserialize)]
-    struct File {
-        rules: Vec<Rule>,
-    }
-    let file: File =
-        toml::from_str(include_str!("../../config/rules.toml")).expect("a test reads the rules that are compiled in");
-    file.rules
-});
 
 /// What rules look at.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +23,8 @@ pub struct Facts<'a> {
     pub tokens: u64,
     /// How many tools it offers.
     pub tools: usize,
+    /// How many tool results tell of a failure.
+    pub failures: usize,
     /// The model that it asks for.
     pub model: &'a str,
     /// The name of the key that it came with.
@@ -46,6 +35,15 @@ pub struct Facts<'a> {
     pub headers: &'a [(String, String)],
     /// The hour of the day in UTC, 0 to 23.
     pub hour: u8,
+}
+
+/// What rules made of a decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ruled {
+    /// The decision.
+    pub decision: Decision,
+    /// Names of the rules that held, with blanks between them. Those that could have changed nothing are not looked at.
+    pub held: String,
 }
 
 /// A rule that is ready to be looked at.
@@ -72,8 +70,10 @@ impl Rules {
     /// # Errors
     /// A regular expression is none; the configuration's check says so before.
     pub fn new(own: &[Rule], off: &[String]) -> Result<Self, regex::Error> {
-        let on = |(rule, _): &(&Rule, bool)| !off.contains(&rule.name);
-        let all = own.iter().map(|rule| (rule, false)).chain(STARTER.iter().map(|rule| (rule, true)));
+        let replaced = |rule: &Rule| Rule::starters().iter().any(|starter| starter.name == rule.name);
+        let on = |(rule, is_starter): &(&Rule, bool)| !off.contains(&rule.name) || (!is_starter && replaced(rule));
+        // Switched off, a starter can be replaced by one's own of its name.
+        let all = own.iter().map(|rule| (rule, false)).chain(Rule::starters().iter().map(|rule| (rule, true)));
         let rules: Vec<(Rule, bool)> = all.filter(on).map(|(rule, is_starter)| (rule.clone(), is_starter)).collect();
         let fingerprint = format!("{rules:?}");
         let ready = |(rule, is_starter): (Rule, bool)| -> Result<Ready, regex::Error> {
@@ -89,11 +89,6 @@ impl Rules {
             })
         };
         Ok(Rules { rules: rules.into_iter().map(ready).collect::<Result<_, _>>()?, fingerprint })
-    }
-
-    /// Names of the rules that ship on.
-    pub fn starters() -> impl Iterator<Item = &'static str> {
-        STARTER.iter().map(|rule| rule.name.as_str())
     }
 
     /// The rules, in the order in which they are looked at.
@@ -113,6 +108,12 @@ impl Rules {
         self.rules.iter().any(|ready| ready.rule.min_tokens.is_some() || ready.rule.max_tokens.is_some())
     }
 
+    /// Whether one looks at the number of failures.
+    #[must_use]
+    pub fn count_failures(&self) -> bool {
+        self.rules.iter().any(|ready| ready.rule.min_failures.is_some())
+    }
+
     /// The headers that they look at, in lower case.
     pub fn headers(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().flat_map(|rule| rule.headers.iter().map(|(name, _)| name.as_str()))
@@ -121,30 +122,39 @@ impl Rules {
     /// Looks at all rules in order; the first that sets a tier ends it. Those that ship on mend what the embedded
     /// classifier says, and nothing else (`by_model`: a model was asked).
     #[must_use]
-    pub fn apply(&self, facts: &Facts<'_>, decision: Decision, by_model: bool) -> Decision {
+    pub fn apply(&self, facts: &Facts<'_>, decision: Decision, by_model: bool) -> Ruled {
         let mut decision = decision;
+        let mut held = String::new();
         // What the user's rules bound, those that ship on do not leave.
         let (mut floor, mut ceiling) = (Tier::Cheap, Tier::Frontier);
         for ready in &self.rules {
             let rule = &ready.rule;
             let bounds = !ready.is_starter && rule.tier.is_none();
-            if bounds && ready.is_true_of(facts, decision.score) {
+            // Asked once: a text may be long.
+            let mut holds = None;
+            let mut is_true = || *holds.get_or_insert_with(|| ready.is_true_of(facts, decision.score));
+            if bounds && is_true() {
                 floor = floor.max(rule.at_least.unwrap_or(Tier::Cheap));
                 ceiling = ceiling.min(rule.at_most.unwrap_or(Tier::Frontier)).max(floor);
             }
             if ready.is_starter && by_model {
                 continue;
             }
-            let tier = match (rule.tier, rule.at_least, rule.at_most) {
+            let could = match (rule.tier, rule.at_least, rule.at_most) {
                 (Some(tier), _, _) => tier,
                 (_, Some(least), _) if least > decision.tier => least,
                 (_, _, Some(most)) if most < decision.tier => most,
-                _ => continue,
+                _ => decision.tier,
             };
-            let tier = if ready.is_starter { tier.clamp(floor, ceiling) } else { tier };
-            if !ready.is_true_of(facts, decision.score) {
+            let tier = if ready.is_starter { could.clamp(floor, ceiling) } else { could };
+            let matters = could != decision.tier || rule.tier.is_some();
+            if !(bounds || matters) || !is_true() {
                 continue;
             }
+            if !held.is_empty() {
+                held.push(' ');
+            }
+            held.push_str(&rule.name);
             if tier != decision.tier {
                 let reason = format!("rule {}: {tier} instead of {}; {}", rule.name, decision.tier, decision.reason);
                 decision.reason = Cow::Owned(reason);
@@ -155,7 +165,7 @@ impl Rules {
                 break;
             }
         }
-        decision
+        Ruled { decision, held }
     }
 }
 
@@ -184,6 +194,7 @@ impl Ready {
             && has(&rule.reasoning_effort, facts.effort)
             && hour
             && within(number(rule.min_tools), number(rule.max_tools), facts.tools as u64)
+            && within(number(rule.min_failures), None, facts.failures as u64)
             && within(rule.min_tokens, rule.max_tokens, facts.tokens)
             && scored(rule.min_score, |score, limit| score >= limit)
             && scored(rule.max_score, |score, limit| score <= limit)
@@ -215,6 +226,7 @@ mod tests {
             step: Step::Turn,
             tokens: 10,
             tools: 0,
+            failures: 0,
             model: "auto",
             key: None,
             effort: None,
@@ -229,7 +241,7 @@ mod tests {
     }
 
     fn starter(facts: &Facts<'_>, tier: Tier) -> (Tier, Option<String>) {
-        let decision = Rules::new(&[], &[]).unwrap().apply(facts, decided(tier), false);
+        let decision = Rules::new(&[], &[]).unwrap().apply(facts, decided(tier), false).decision;
         let by_rule = decision.source == Source::Rule;
         let name = decision.reason.split([' ', ':']).nth(1).map(str::to_owned);
         (decision.tier, name.filter(|_| by_rule))
@@ -258,14 +270,17 @@ mod tests {
         assert_eq!(starter(&facts(&code), Cheap), (Medium, Some("long_code".to_owned())));
         let side = Facts { step: Step::SideCall, ..facts("### Task: prove that") };
         assert_eq!(starter(&side, Frontier), (Cheap, Some("side_call".to_owned())));
+        let again = Facts { failures: 3, ..facts("try again") };
+        assert_eq!(starter(&again, Cheap), (Medium, Some("failing".to_owned())));
+        assert_eq!(starter(&Facts { failures: 2, ..again }, Cheap), (Cheap, None));
         let high = Facts { effort: Some("high"), ..facts("which tea?") };
         assert_eq!(starter(&high, Cheap), (Medium, Some("high_effort".to_owned())));
         for text in ["what's a deadlock", "hello world in Rust, multithreaded", "is this food proof?", "high tea"] {
             assert_eq!(starter(&facts(text), Cheap), (Cheap, None), "{text}");
         }
         let named: Vec<&str> =
-            cases.iter().map(|case| case.0).chain(["long_code", "side_call", "high_effort"]).collect();
-        assert!(Rules::starters().all(|name| named.contains(&name)), "every rule has a case");
+            cases.iter().map(|case| case.0).chain(["long_code", "side_call", "high_effort", "failing"]).collect();
+        assert!(Rule::starters().iter().all(|rule| named.contains(&rule.name.as_str())), "every rule has a case");
     }
 
     #[test]
@@ -280,6 +295,7 @@ mod tests {
             Rule { min_tokens: Some(11), ..rule() },
             Rule { max_tokens: Some(9), ..rule() },
             Rule { min_tools: Some(1), ..rule() },
+            Rule { min_failures: Some(1), ..rule() },
             Rule { min_score: Some(0.3), ..rule() },
             Rule { max_score: Some(0.1), ..rule() },
             Rule { model: some("^gpt"), ..rule() },
@@ -291,7 +307,8 @@ mod tests {
         ];
         let headers = [("x-team".to_owned(), "red".to_owned())];
         let facts = Facts { headers: &headers, ..facts("some text") };
-        let apply = |rule: Rule| Rules::new(&[rule], &[]).unwrap().apply(&facts, decided(Tier::Cheap), false).tier;
+        let apply =
+            |rule: Rule| Rules::new(&[rule], &[]).unwrap().apply(&facts, decided(Tier::Cheap), false).decision.tier;
         assert_eq!(apply(rule()), Tier::Frontier);
         for rule in no {
             assert_eq!(apply(rule.clone()), Tier::Cheap, "{rule:?}");
@@ -310,17 +327,17 @@ mod tests {
             Rule { name: "ceiling".to_owned(), at_most: Some(Tier::Medium), ..Rule::default() },
         ];
         let rules = Rules::new(&own, &["greeting".to_owned()]).unwrap();
-        assert_eq!(rules.apply(&facts("hi"), decided(Tier::Cheap), false).tier, Tier::Medium);
-        assert_eq!(rules.apply(&facts("hi"), decided(Tier::Frontier), false).tier, Tier::Medium);
+        assert_eq!(rules.apply(&facts("hi"), decided(Tier::Cheap), false).decision.tier, Tier::Medium);
+        assert_eq!(rules.apply(&facts("hi"), decided(Tier::Frontier), false).decision.tier, Tier::Medium);
         // The user's bound holds against a rule that ships on.
         let bound = [Rule { name: "floor".to_owned(), at_least: Some(Tier::Medium), ..Rule::default() }];
-        let held = Rules::new(&bound, &[]).unwrap().apply(&facts("hi"), decided(Tier::Cheap), false);
+        let held = Rules::new(&bound, &[]).unwrap().apply(&facts("hi"), decided(Tier::Cheap), false).decision;
         assert_eq!(held.tier, Tier::Medium);
         // A model that was asked is not mended by the rules that ship on.
-        let asked = Rules::new(&[], &[]).unwrap().apply(&facts("hi"), decided(Tier::Frontier), true);
+        let asked = Rules::new(&[], &[]).unwrap().apply(&facts("hi"), decided(Tier::Frontier), true).decision;
         assert_eq!(asked.tier, Tier::Frontier);
         let off: Vec<String> = ["floor", "ceiling", "greeting"].map(str::to_owned).into();
-        let decision = Rules::new(&own, &off).unwrap().apply(&facts("hi"), decided(Tier::Frontier), false);
+        let decision = Rules::new(&own, &off).unwrap().apply(&facts("hi"), decided(Tier::Frontier), false).decision;
         assert_eq!((decision.tier, decision.source), (Tier::Frontier, Source::Embedded));
     }
 }

@@ -15,7 +15,7 @@ use super::{Store, StoreError};
 const PAGE_ROWS: u32 = 1_000;
 
 /// The columns of the row export, in order. New ones are only ever added at the end.
-pub const CSV_COLUMNS: [&str; 34] = [
+pub const CSV_COLUMNS: [&str; 39] = [
     "request_id",
     "time",
     "session",
@@ -50,6 +50,11 @@ pub const CSV_COLUMNS: [&str; 34] = [
     "classifier_input_tokens",
     "classifier_output_tokens",
     "usage_raw",
+    "step",
+    "text_chars",
+    "tools",
+    "reasoning_effort",
+    "rules",
 ];
 
 /// The figures' columns of a grouped export; the groups' keys stand before them.
@@ -183,6 +188,11 @@ fn record(writer: &mut csv::Writer<Vec<u8>>, row: &HistoryRow) {
     cells.figure(row.classifier_input_tokens);
     cells.figure(row.classifier_output_tokens);
     cells.text(row.usage_raw.as_deref());
+    cells.text(row.step.as_deref());
+    cells.figure(row.text_chars);
+    cells.figure(row.tools);
+    cells.text(row.reasoning_effort.as_deref());
+    cells.text(row.rules.as_deref());
     write(cells.writer, None::<&str>);
 }
 

@@ -28,7 +28,8 @@ pub struct HistoryRow {
     pub decision: i64,
     /// The tier that answered, or that was tried last.
     pub tier: Option<String>,
-    /// The step that decided: `forced`, `disabled`, `session`, `cache`, `embedded`, `llm`, `rule`, `fallback`.
+    /// The step that decided: `forced`, `disabled`, `session`, `cache`, `embedded`, `llm`, `rule`, `fallback`;
+    /// `response_cache` where the whole answer was given before.
     pub source: String,
     /// The classifier's score: 0 is easy, 1 is hard.
     pub score: Option<f64>,
@@ -84,6 +85,16 @@ pub struct HistoryRow {
     pub classifier_output_tokens: Option<i64>,
     /// The provider's own usage object, as JSON text, as it wrote it.
     pub usage_raw: Option<String>,
+    /// What kind of step it was: `turn`, `approval`, `loop`, `side_call`.
+    pub step: Option<String>,
+    /// Characters of the text that was classified.
+    pub text_chars: Option<i64>,
+    /// How many tools were offered.
+    pub tools: Option<i64>,
+    /// The `reasoning_effort` that was asked for.
+    pub reasoning_effort: Option<String>,
+    /// Names of the rules that held, with blanks between them; of rules that could have changed nothing it is not known.
+    pub rules: Option<String>,
     /// The row's number in the file.
     #[oai(skip)]
     pub id: i64,
@@ -162,7 +173,7 @@ pub(super) const COLUMNS: &str = "r.id, r.request_id, r.created_at_ms, s.session
     r.error_type_id, r.attempts, r.input_tokens, r.cached_input_tokens, r.cache_write_tokens, r.output_tokens,
     r.reasoning_tokens, r.usage_source, r.cost_nanos, r.frontier_cost_nanos, r.classify_us, r.first_token_us,
     r.duration_us, r.response_model_id, r.local, r.confidence, r.reason, r.classifier_input_tokens,
-    r.classifier_output_tokens, r.usage_raw";
+    r.classifier_output_tokens, r.usage_raw, r.step, r.text_chars, r.tools, r.reasoning_effort, r.rules";
 
 /// A row whose names are still numbers.
 pub(super) struct Raw {
@@ -212,6 +223,11 @@ impl Raw {
             classifier_input_tokens: row.try_get(32)?,
             classifier_output_tokens: row.try_get(33)?,
             usage_raw: row.try_get(34)?,
+            step: row.try_get(35)?,
+            text_chars: row.try_get(36)?,
+            tools: row.try_get(37)?,
+            reasoning_effort: row.try_get(38)?,
+            rules: row.try_get(39)?,
             cost,
             frontier_cost,
         };
@@ -362,6 +378,11 @@ impl From<&Row> for HistoryRow {
             classifier_input_tokens: count(row.classifier_usage.input_tokens),
             classifier_output_tokens: count(row.classifier_usage.output_tokens),
             usage_raw: row.usage_raw.clone(),
+            step: text(&row.features.step),
+            text_chars: row.features.text_chars.map(i64::from),
+            tools: row.features.tools.map(i64::from),
+            reasoning_effort: row.features.reasoning_effort.clone(),
+            rules: row.features.rules.clone(),
             id: row.id,
             cost: row.cost,
             frontier_cost: row.frontier_cost,

@@ -10,6 +10,7 @@ use super::find;
 use super::marks::{self, Values};
 use super::rollup::{self, Slot};
 use super::row::{Attempt, Row};
+use super::usage::AnsweredBy;
 use crate::catalog::NanoUsd;
 
 /// Names whose numbers are kept in memory; others are looked up.
@@ -276,7 +277,7 @@ struct Ids {
 impl Ids {
     fn slot(&self, row: &Row) -> Slot {
         Slot {
-            tier: row.tier.map_or(-1, |tier| i64::from(tier.number())),
+            tier: AnsweredBy::of(row).number(),
             upstream: self.upstream.unwrap_or(0),
             model: self.selected_model.unwrap_or(0),
             key: self.key.unwrap_or(0),
@@ -344,7 +345,7 @@ impl Numbering<'_> {
     }
 }
 
-const COLUMNS: [&str; 37] = [
+const COLUMNS: [&str; 42] = [
     "id",
     "created_at_ms",
     "request_id",
@@ -382,6 +383,11 @@ const COLUMNS: [&str; 37] = [
     "first_token_us",
     "duration_us",
     "usage_raw",
+    "step",
+    "text_chars",
+    "tools",
+    "reasoning_effort",
+    "rules",
 ];
 
 static INSERTS: LazyLock<[String; 3]> = LazyLock::new(|| {
@@ -432,5 +438,10 @@ fn bind(to: &mut SqliteArguments, row: &Row, ids: &Ids) -> Result<(), sqlx::erro
     to.add(row.first_token_us)?;
     to.add(row.duration_us)?;
     to.add(row.usage_raw.as_deref())?;
+    to.add(row.features.step.as_deref())?;
+    to.add(row.features.text_chars)?;
+    to.add(row.features.tools)?;
+    to.add(row.features.reasoning_effort.as_deref())?;
+    to.add(row.features.rules.as_deref())?;
     Ok(())
 }

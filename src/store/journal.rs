@@ -324,6 +324,7 @@ pub(super) mod tests {
             usage: TokenUsage { input_tokens: Some(7), output_tokens: Some(3), ..TokenUsage::default() },
             usage_source: UsageSource::Reported,
             usage_raw: None,
+            features: crate::store::Features::default(),
             cost: None,
             frontier_cost: None,
             asked_classifier: false,

@@ -49,9 +49,9 @@ pub use ledger::WriterState;
 pub use open::OpenError;
 pub use page::{Filter, Page, StatusFilter, TierFilter};
 pub use prune::Pruned;
-pub use row::{Attempt, Row, Word};
+pub use row::{Attempt, Features, Row, Word};
 pub use seed::seed;
-pub use usage::{ClassifierTotals, Figures, Group, GroupBy, Period, Point, Totals};
+pub use usage::{AnsweredBy, ClassifierTotals, Figures, Group, GroupBy, Period, Point, Totals};
 
 use crate::config;
 use insert::Known;

@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20_261_123_000_000, "history", include_str!("../../migrations/20261123000000_history.sql")),
     (20_261_125_000_000, "usage_raw", include_str!("../../migrations/20261125000000_usage_raw.sql")),
     (20_261_126_000_000, "exact", include_str!("../../migrations/20261126000000_exact.sql")),
+    (20_261_126_120_000, "features", include_str!("../../migrations/20261126120000_features.sql")),
 ];
 
 /// A history file that cannot be used.

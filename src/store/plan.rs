@@ -202,7 +202,7 @@ pub(super) fn facet_column(facet: Facet) -> &'static str {
 
 fn row_expression(column: &str) -> &str {
     match column {
-        "tier" => "coalesce(tier, -1)",
+        "tier" => "coalesce(tier, iif(source_id = (select id from names where name = 'response_cache'), -2, -1))",
         "model_id" => "coalesce(selected_model_id, 0)",
         "upstream_id" => "coalesce(upstream_id, 0)",
         "key_id" => "coalesce(key_id, 0)",

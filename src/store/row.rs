@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{NanoUsd, Tier};
 use crate::protocol::{TokenUsage, UsageSource};
 
+/// The source of a row that the response cache answered.
+pub(super) const RESPONSE_CACHE: &str = "response_cache";
+
 /// A word that the program knows, or that was read back from a file.
 pub type Word = Cow<'static, str>;
 
@@ -80,6 +83,9 @@ pub struct Row {
     /// The provider's own usage object, as it wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_raw: Option<String>,
+    /// What the decision looked at.
+    #[serde(default)]
+    pub features: Features,
     /// What it cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<NanoUsd>,
@@ -101,6 +107,26 @@ pub struct Row {
     /// Microseconds from arrival to the end. Unknown if the router died before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<i64>,
+}
+
+/// What a decision looked at besides the words; all unknown where nothing was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Features {
+    /// What kind of step it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<Word>,
+    /// Characters of the text that was classified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_chars: Option<u32>,
+    /// How many tools were offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<u32>,
+    /// The `reasoning_effort` that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_effort: Option<String>,
+    /// Names of the rules that held, with blanks between them; of those that could have changed nothing it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<String>,
 }
 
 /// One call of an upstream.
@@ -151,6 +177,12 @@ impl Row {
         self.status.is_some_and(|status| status >= 400) || self.error_type.is_some()
     }
 
+    /// Whether it was answered with what was answered before, so that its tokens are nobody's.
+    #[must_use]
+    pub fn is_answered_before(&self) -> bool {
+        self.source == RESPONSE_CACHE
+    }
+
     /// The request as it is known once the process that served it is dead.
     pub(super) fn interrupt(&mut self) {
         self.status = None;
@@ -167,6 +199,7 @@ impl Row {
             + texts
             + self.request_id.capacity()
             + self.requested_model.capacity()
+            + self.features.rules.as_ref().map_or(0, String::capacity)
             + self.reason.as_ref().map_or(0, |reason| reason.len())
             + self.attempts.len() * 128
     }

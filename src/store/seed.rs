@@ -330,6 +330,7 @@ impl People {
                 _ => UsageSource::Reported,
             },
             usage_raw: None,
+            features: super::row::Features::default(),
             cost: cost(place),
             frontier_cost: cost(&PLACES[2][0]),
             asked_classifier: source == "llm",

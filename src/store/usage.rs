@@ -10,9 +10,58 @@ use super::histogram::{self, Histogram};
 use super::marks::Facet;
 use super::plan::{Grain, Plan};
 use super::rollup::{DAY_MS, HOUR_MS, MINUTE_MS, SUMS, floor};
+use super::row::{RESPONSE_CACHE, Row};
 use super::{Store, StoreError};
 use crate::catalog::{NanoUsd, Tier};
 use crate::protocol::Timestamp;
+
+/// Who answered a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AnsweredBy {
+    /// An upstream of this tier, or it was the last that was tried.
+    Tier(Tier),
+    /// The response cache. Its tokens were paid for before: they are in no tier, and in no sum of all.
+    ResponseCache,
+    /// Nobody: no upstream was reached.
+    Nobody,
+}
+
+impl AnsweredBy {
+    pub(super) fn of(row: &Row) -> Self {
+        match row.tier {
+            Some(tier) => AnsweredBy::Tier(tier),
+            None if row.is_answered_before() => AnsweredBy::ResponseCache,
+            None => AnsweredBy::Nobody,
+        }
+    }
+
+    /// How the rollups have it.
+    pub(super) const fn number(self) -> i64 {
+        match self {
+            AnsweredBy::Tier(tier) => tier as i64,
+            AnsweredBy::Nobody => -1,
+            AnsweredBy::ResponseCache => -2,
+        }
+    }
+
+    fn from_number(number: i64) -> Self {
+        match u8::try_from(number).ok().and_then(Tier::from_number) {
+            Some(tier) => AnsweredBy::Tier(tier),
+            None if number == AnsweredBy::ResponseCache.number() => AnsweredBy::ResponseCache,
+            None => AnsweredBy::Nobody,
+        }
+    }
+
+    /// Its name among the tiers; `None` for nobody.
+    #[must_use]
+    pub const fn as_str(self) -> Option<&'static str> {
+        match self {
+            AnsweredBy::Tier(tier) => Some(tier.as_str()),
+            AnsweredBy::ResponseCache => Some(RESPONSE_CACHE),
+            AnsweredBy::Nobody => None,
+        }
+    }
+}
 
 /// From (inclusive) and to (exclusive); `None` is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,7 +139,7 @@ impl GroupBy {
     fn text(self, number: i64, names: &HashMap<i64, Arc<str>>) -> Option<String> {
         let time = |length: usize, rest: &str| Timestamp(number).to_string()[..length].to_owned() + rest;
         match self {
-            GroupBy::Tier => tier(number).map(|tier| tier.as_str().to_owned()),
+            GroupBy::Tier => AnsweredBy::from_number(number).as_str().map(str::to_owned),
             GroupBy::Model | GroupBy::Upstream | GroupBy::Key | GroupBy::Source => {
                 names.get(&number).map(|name| name.as_ref().to_owned())
             }
@@ -176,6 +225,14 @@ pub struct ClassifierTotals {
     pub output_tokens: i64,
 }
 
+impl std::ops::AddAssign for ClassifierTotals {
+    fn add_assign(&mut self, other: ClassifierTotals) {
+        self.requests += other.requests;
+        self.input_tokens += other.input_tokens;
+        self.output_tokens += other.output_tokens;
+    }
+}
+
 impl std::ops::AddAssign for Totals {
     fn add_assign(&mut self, other: Totals) {
         self.requests += other.requests;
@@ -194,9 +251,7 @@ impl std::ops::AddAssign for Totals {
         self.duration += other.duration;
         self.first_token += other.first_token;
         self.duration_us += other.duration_us;
-        self.classifier.requests += other.classifier.requests;
-        self.classifier.input_tokens += other.classifier.input_tokens;
-        self.classifier.output_tokens += other.classifier.output_tokens;
+        self.classifier += other.classifier;
     }
 }
 
@@ -222,8 +277,8 @@ pub struct Group {
 pub struct Point {
     /// UTC epoch milliseconds of the unit's begin.
     pub begin_ms: i64,
-    /// The tier; `None` where no upstream was reached.
-    pub tier: Option<Tier>,
+    /// Who answered.
+    pub answered_by: AnsweredBy,
     /// How many requests.
     pub requests: i64,
 }
@@ -239,14 +294,11 @@ pub struct Figures<T> {
 }
 
 impl Store {
-    /// The figures of a period, by tier and whether they are local: `(tier, local, sums)`.
+    /// The figures of a period, by who answered and whether that is local: `(answered by, local, sums)`.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn usage_by_tier(
-        &self,
-        period: Period,
-    ) -> Result<Figures<Vec<(Option<Tier>, bool, Totals)>>, StoreError> {
+    pub async fn usage_by_tier(&self, period: Period) -> Result<Figures<Vec<(AnsweredBy, bool, Totals)>>, StoreError> {
         let mut connection = self.readers().connection().await?;
         let plan = Plan::make(&mut connection, period, None, Grain::Tier).await?;
         let mut query = plan.query(&["tier", "local"]);
@@ -254,7 +306,8 @@ impl Store {
         push_sums(&mut query);
         query.push(" from parts group by tier, local order by tier, local");
         let rows = query.build().fetch_all(&mut *connection).await?;
-        let figures = rows.iter().map(|row| Ok((tier(row.try_get(0)?), row.try_get(1)?, totals(row, 2)?)));
+        let figures =
+            rows.iter().map(|row| Ok((AnsweredBy::from_number(row.try_get(0)?), row.try_get(1)?, totals(row, 2)?)));
         Ok(Figures { period: plan.period, figures: figures.collect::<Result<_, StoreError>>()? })
     }
 
@@ -318,7 +371,10 @@ impl Store {
             "select begin_ms, tier, sum(requests) from rollup_tier_hour where begin_ms >= ? group by begin_ms, tier"
         };
         let rows: Vec<(i64, i64, i64)> = sqlx::query_as(statement).bind(from.0).fetch_all(&mut *connection).await?;
-        let point = |(begin_ms, number, requests)| Point { begin_ms, tier: tier(number), requests };
+        let point = |(begin_ms, number, requests)| {
+            let answered_by = AnsweredBy::from_number(number);
+            Point { begin_ms, answered_by, requests }
+        };
         Ok(rows.into_iter().map(point).collect())
     }
 }
@@ -335,10 +391,6 @@ fn grain(by: &[GroupBy]) -> Grain {
         [GroupBy::Source] => Grain::Facet(Facet::Source),
         _ => Grain::Full,
     }
-}
-
-fn tier(number: i64) -> Option<Tier> {
-    u8::try_from(number).ok().and_then(Tier::from_number)
 }
 
 /// Selects all sums: single columns, and each histogram as one text, which is much cheaper to fetch.

@@ -242,6 +242,28 @@ fn what_is_missing_or_cannot_be_called_is_named() {
 }
 
 #[test]
+fn rules_have_names_of_their_own_and_those_that_are_switched_off_are_there() {
+    let rule = |name: &str| format!("[[classifier.rules]]\nname = \"{name}\"\ntier = \"cheap\"\n");
+    let cases = [
+        (
+            "[classifier]\nrules_off = [\"greetings\"]\n".to_owned(),
+            "there is no rule `greetings`; did you mean `greeting`?",
+        ),
+        (rule("a") + &rule("a"), "classifier.rules.1.name: `a` is the name of another rule"),
+        (rule("greeting"), "classifier.rules.0.name: `greeting` is the name of another rule"),
+        (rule("my rule"), "classifier.rules.0.name: `my rule` is no name of a rule"),
+        ("[session]\nshared = true\n".to_owned(), "session.shared: there is no Redis to share through"),
+    ];
+    for (toml, expected) in cases {
+        let found = problems(&format!("{toml}{TIERS}"), &[]);
+        assert!(found.iter().any(|line| line.contains(expected)), "{expected}\n{found:#?}");
+    }
+    // One that is switched off may be replaced.
+    let replaced = format!("[classifier]\nrules_off = [\"greeting\"]\n{}{TIERS}", rule("greeting"));
+    assert!(config::load(&sources(&replaced, &[])).is_ok());
+}
+
+#[test]
 fn a_tier_has_either_keys_of_its_own_or_a_list() {
     let toml = format!(
         "{}[[tiers.frontier.upstreams]]\nbase_url = \"http://x:1\"\n",
@@ -328,7 +350,7 @@ fn the_example_names_every_key_parses_and_equals_the_defaults() {
 #[test]
 fn the_schema_describes_every_key() {
     let schema = config::json_schema();
-    assert_eq!(schema["properties"].as_object().unwrap().len(), 9);
+    assert_eq!(schema["properties"].as_object().unwrap().len(), 10);
     let text = schema.to_string();
     assert!(text.contains("body_limit") && text.contains("Largest request body, in bytes."));
 }

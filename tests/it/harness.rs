@@ -34,13 +34,14 @@ fn tier_of(body: &str, rules: &Rules) -> u8 {
         step: input.step,
         tokens: 0,
         tools: request.tools,
+        failures: xrouter::routing::failures(&request),
         model: &request.model,
         key: None,
         effort: request.wishes.reasoning_effort.as_deref(),
         headers: &[],
         hour: 12,
     };
-    rules.apply(&facts, Embedded::new(Thresholds::default()).classify(&input), false).tier.number()
+    rules.apply(&facts, Embedded::new(Thresholds::default()).classify(&input), false).decision.tier.number()
 }
 
 #[test]

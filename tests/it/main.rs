@@ -27,6 +27,7 @@ mod harness;
 mod history;
 mod openapi;
 mod redis_cache;
+mod response_cache;
 mod session;
 mod shutdown;
 mod streaming;

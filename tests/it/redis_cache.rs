@@ -1,8 +1,11 @@
-//! Decisions in a real Redis, and Redis gone in mid-run.
+//! Decisions and conversations in a real Redis, and Redis gone in mid-run.
 
 use xrouter::simulator::{Profile, Reply, Simulator};
 
 use crate::support::{Fleet, TestApp, question, redis_server};
+
+const HARD: &str = "prove that the merge of two replicas converges whatever order the updates come in";
+const EASY: &str = "what is the capital of France?";
 
 #[tokio::test]
 async fn decisions_are_shared_through_redis_and_a_redis_that_is_gone_is_a_miss() {
@@ -40,4 +43,39 @@ async fn decisions_are_shared_through_redis_and_a_redis_that_is_gone_is_a_miss()
         let response = one.http.chat(&question("shared")).await;
         assert_eq!((response.status, response.route()), (200, ("1", "medium", "llm", "1")));
     }
+}
+
+#[tokio::test]
+async fn routers_share_conversations_through_redis_and_each_keeps_its_own_when_it_is_gone() {
+    let (mut redis, url) = redis_server();
+    let fleet = Fleet::start().await;
+    let toml = fleet.toml(&format!(
+        "[session]\nshared = true\ndown_when_cheaper = false\n[cache]\nredis_url = \"{url}\"\nredis_timeout_ms = 500\n"
+    ));
+    let one = TestApp::start(&toml).await;
+    let other = TestApp::start(&toml).await;
+    let named = |name: &str, text: &str| {
+        let mut body = question(text);
+        body["metadata"] = serde_json::json!({ "session_id": name });
+        body
+    };
+    // The first questions only open the connections.
+    let mut round = 0;
+    loop {
+        round += 1;
+        let name = format!("connect-{round}");
+        one.http.chat(&named(&name, HARD)).await;
+        if other.http.chat(&named(&name, EASY)).await.route().2 == "session" {
+            break;
+        }
+    }
+    assert_eq!(other.http.chat(&named("a", EASY)).await.route().1, "cheap");
+    assert_eq!(other.http.chat(&named("a", HARD)).await.route().1, "frontier");
+    let held = one.http.chat(&named("a", EASY)).await;
+    assert_eq!((held.route().1, held.route().2), ("frontier", "session"));
+
+    redis.kill();
+    let held = one.http.chat(&named("a", EASY)).await;
+    assert_eq!((held.status, held.route().1, held.route().2), (200, "frontier", "session"));
+    assert_eq!(one.http.chat(&named("b", EASY)).await.route().1, "cheap");
 }

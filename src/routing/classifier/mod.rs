@@ -15,7 +15,7 @@ pub use embedded::{
     Counts, Embedded, Feature, Model, OUTCOME, QUESTION, REQUEST, SLOTS, Scales, Scan, Sums, Thresholds, Token,
     UnreadableModel, damped, hash_of, hex, scan,
 };
-pub use input::{Input, Step, input, opening};
+pub use input::{Input, Step, failures, input, opening};
 pub use llm::{Ask, AskError, AskPiece, Failure, LlmClassifier, LlmSettings};
 
 /// The configured classifier.

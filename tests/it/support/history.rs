@@ -63,7 +63,9 @@ fn expression(column: &str, unit: Option<i64>) -> String {
             let unit = unit.unwrap();
             format!("created_at_ms / {unit} * {unit}")
         }
-        "tier" => "coalesce(tier, -1)".to_owned(),
+        "tier" => "case when tier is not null then tier
+            when source_id = (select id from names where name = 'response_cache') then -2 else -1 end"
+            .to_owned(),
         "upstream_id" | "key_id" => format!("coalesce({column}, 0)"),
         "model_id" => "coalesce(selected_model_id, 0)".to_owned(),
         "source_id" | "local" => column.to_owned(),

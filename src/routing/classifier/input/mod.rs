@@ -2,6 +2,7 @@
 
 mod agents;
 mod approval;
+mod failures;
 
 use std::borrow::Cow;
 
@@ -10,6 +11,8 @@ use crate::protocol::{ChatRequest, Message};
 
 use agents::AGENTS;
 use approval::is_approval;
+
+pub use failures::failures;
 
 /// What kind of step a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

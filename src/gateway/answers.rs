@@ -1,0 +1,104 @@
+//! Answers that are given again: which requests may have one, and the answer on its way into the cache.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::record::{Record, keep};
+use super::{Answer, AnswerBody, CacheControl, ChatCall, Gateway, Route};
+use crate::cache::{AnswerKey, Answers, Kept};
+use crate::catalog::Tier;
+use crate::protocol::ChatRequest;
+
+/// Members of a request's body that no answer depends on: who asks, and what it is filed under. (`stream_options` says
+/// only whether the usage chunk is sent, which the key has.)
+const NO_MATTER: [&str; 6] =
+    ["user", "metadata", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "stream_options"];
+
+/// An answer that will be kept once it has gone out whole.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    answers: Answers,
+    key: AnswerKey,
+    sent: Vec<u8>,
+    /// What it is besides its bytes; known once it has ended well.
+    facts: Option<Kept>,
+}
+
+impl Keeping {
+    /// These bytes go to the client. Nothing is kept of an answer that is too long.
+    pub(super) fn sent(&mut self, bytes: &[u8]) {
+        if self.sent.len() <= self.answers.longest() {
+            self.sent.extend_from_slice(bytes);
+        }
+    }
+
+    pub(super) fn ended_well(&mut self, facts: Kept) {
+        self.facts = Some(facts);
+    }
+
+    /// All of it has gone out.
+    pub(super) fn finish(self) {
+        if let Some(facts) = self.facts {
+            self.answers.put(self.key, Kept { body: Bytes::from(self.sent), ..facts });
+        }
+    }
+}
+
+/// What the cache has for a request.
+pub(super) enum Found {
+    /// The request may not be answered from it.
+    Nothing,
+    Hit(Arc<Kept>),
+    Miss(Box<Keeping>),
+}
+
+impl Gateway {
+    /// Looks for an answer that was given before to the same request, by the same tier, to the same key.
+    pub(super) fn answered_before(&self, request: &ChatRequest<'_>, call: &ChatCall, tier: Tier) -> Found {
+        let Some(answers) = &self.answers else { return Found::Nothing };
+        if call.cache_control == CacheControl::NoStore {
+            return Found::Nothing;
+        }
+        let Some(key) = key(answers, request, call.key.as_deref(), tier) else { return Found::Nothing };
+        if call.cache_control == CacheControl::Default
+            && let Some(kept) = answers.get(key)
+        {
+            self.tally.count_answer(true);
+            return Found::Hit(kept);
+        }
+        self.tally.count_answer(false);
+        Found::Miss(Box::new(Keeping { answers: answers.clone(), key, sent: Vec::new(), facts: None }))
+    }
+}
+
+/// Answers with what was answered before.
+pub(super) async fn replay(kept: &Kept, stream: bool, mut record: Record) -> Answer {
+    record.answered_before(kept);
+    let route = record.route().expect("a record that is not settled has a route");
+    // Whose answer it was, for those who read the headers; the row says that nobody was asked.
+    let route = Route { tier: Some(kept.tier), model: Some(kept.model.clone()), ..route };
+    keep(record.settle(200, None)).await;
+    let body = kept.body.clone();
+    Answer { route, body: if stream { AnswerBody::Replay(body) } else { AnswerBody::Whole(body) } }
+}
+
+/// The key of a request whose answer may be kept: one whose answer is the same each time, as far as its sender can say
+/// so, and no step of an agent, which acts.
+fn key(answers: &Answers, request: &ChatRequest<'_>, whose: Option<&str>, tier: Tier) -> Option<AnswerKey> {
+    let is_tool_turn = |role: &str| role == "tool" || role == "function";
+    if request.tools > 0 || request.messages.iter().any(|message| is_tool_turn(&message.role)) {
+        return None;
+    }
+    let mut members = request.members()?;
+    let temperature = members.iter().find(|(name, _)| name == "temperature");
+    let is_zero = temperature.is_some_and(|(_, value)| value.parse::<f64>().is_ok_and(|degrees| degrees == 0.0));
+    if !(is_zero || answers.is_forced()) || members.iter().any(|(name, _)| name == "functions") {
+        return None;
+    }
+    members.retain(|(name, _)| !NO_MATTER.contains(&name.as_ref()));
+    // Their order does not matter; where a name stands twice, which upstreams read in their own way, it does.
+    members.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let members: Vec<(&str, &str)> = members.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
+    Some(Answers::key(whose, tier, (request.stream, request.include_usage), &members))
+}
