@@ -56,6 +56,10 @@ example:
 stub PORT="3000":
     cargo run --locked -- demo --port {{PORT}} --requests 0
 
+# How long a decision takes, how fast tokens are estimated, and whether memory grows; prompts of a JSONL file
+speed *FILE:
+    cargo run --release --locked --example speed -- {{FILE}}
+
 # Throughput and added latency against nginx as upstream and as plain proxy, in one run
 bench SECONDS="5":
     cargo build --release --locked

@@ -33,6 +33,8 @@ pub struct Abilities {
     pub audio: Option<bool>,
     /// Whether it keeps to a JSON schema.
     pub json_schema: Option<bool>,
+    /// Whether it can be told to think before it answers.
+    pub reasoning: Option<bool>,
 }
 
 impl Abilities {
@@ -45,6 +47,7 @@ impl Abilities {
             images: self.images.or(other.images),
             audio: self.audio.or(other.audio),
             json_schema: self.json_schema.or(other.json_schema),
+            reasoning: self.reasoning.or(other.reasoning),
         }
     }
 }
@@ -81,6 +84,8 @@ struct Row {
 enum Lack {
     Tools,
     Images,
+    Audio,
+    Reasoning,
 }
 
 impl Catalog {
@@ -114,8 +119,9 @@ impl Catalog {
                         context_window: row.context_window,
                         tools: row.lacks.contains(&Lack::Tools).then_some(false),
                         images: row.lacks.contains(&Lack::Images).then_some(false),
-                        audio: None,
+                        audio: row.lacks.contains(&Lack::Audio).then_some(false),
                         json_schema: None,
+                        reasoning: row.lacks.contains(&Lack::Reasoning).then_some(false),
                     },
                 };
                 (key, facts)

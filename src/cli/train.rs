@@ -80,10 +80,18 @@ impl Train {
             for baseline in [Baseline::Random, Baseline::Length, Baseline::Keywords] {
                 show(&format!("dev, {baseline:?}"), &training::report(&baseline.judge(&dev), RESAMPLES));
             }
-            let report = training::left_out(&train, &dev, &MEASURED, &recipe, thresholds, RESAMPLES);
-            show("each source left out of training", &report);
-            let report = training::left_out(&train, &dev, &[CONSTRUCTED], &recipe, thresholds, RESAMPLES);
-            show("arena_hard, clinc150 and banking77 left out together", &report);
+            let reference = training::fit_reference(&train, &dev);
+            let judged = training::judge(&reference, thresholds, &dev);
+            show("dev, the reference recipe", &training::report(&judged, RESAMPLES));
+            let ours = |train: &[&Example<'_>], dev: &[&Example<'_>]| training::fit(train, dev, &recipe);
+            let recipes: [(&str, &training::Fit<'_>); 2] =
+                [("", &ours), (", the reference recipe", &training::fit_reference)];
+            for (name, fit) in recipes {
+                let report = training::left_out(&train, &dev, &MEASURED, fit, thresholds, RESAMPLES);
+                show(&format!("each source left out of training{name}"), &report);
+                let report = training::left_out(&train, &dev, &[CONSTRUCTED], fit, thresholds, RESAMPLES);
+                show(&format!("arena_hard, clinc150 and banking77 left out together{name}"), &report);
+            }
             show(
                 "hand-written prompts, cross-validated",
                 &training::cross_validate(&train, &dev, HAND, &recipe, thresholds),

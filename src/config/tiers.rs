@@ -114,12 +114,15 @@ pub struct UpstreamConfig {
     /// Whether it sees images. Default: what the catalogue says, else yes.
     #[schemars(extend("example" = false))]
     pub images: Option<bool>,
-    /// Whether it hears audio. Default: yes.
+    /// Whether it hears audio. Default: what the catalogue says, else yes.
     #[schemars(extend("example" = false))]
     pub audio: Option<bool>,
     /// Whether it keeps to a JSON schema. Default: yes.
     #[schemars(extend("example" = true))]
     pub json_schema: Option<bool>,
+    /// Whether it can be told to think hard (`reasoning_effort` high and above). Default: what the catalogue says, else yes.
+    #[schemars(extend("example" = false))]
+    pub reasoning: Option<bool>,
     /// Share of this tier's requests, against the upstreams of the same priority. Default: 1.
     #[schemars(range(min = 1, max = 1000), extend("example" = 1))]
     pub weight: Option<u32>,

@@ -322,6 +322,7 @@ impl Resolver<'_> {
                 images: written.images,
                 audio: written.audio,
                 json_schema: written.json_schema,
+                reasoning: written.reasoning,
             },
             cache_markers: written.cache_markers.unwrap_or(true),
         })

@@ -93,7 +93,7 @@ fn key(answers: &Answers, request: &ChatRequest<'_>, whose: Option<&str>, tier: 
     let mut members = request.members()?;
     let temperature = members.iter().find(|(name, _)| name == "temperature");
     let is_zero = temperature.is_some_and(|(_, value)| value.parse::<f64>().is_ok_and(|degrees| degrees == 0.0));
-    if !(is_zero || answers.is_forced()) || members.iter().any(|(name, _)| name == "functions") {
+    if !(is_zero || answers.is_forced()) {
         return None;
     }
     members.retain(|(name, _)| !NO_MATTER.contains(&name.as_ref()));

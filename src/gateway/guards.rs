@@ -25,6 +25,7 @@ pub(super) struct Needs {
     images: bool,
     audio: bool,
     json_schema: bool,
+    reasoning: bool,
 }
 
 /// What keeps an upstream from taking a request.
@@ -80,6 +81,8 @@ impl Needs {
             images: images > 0,
             audio: audio > 0,
             json_schema: request.wishes.json_schema,
+            // Clients send the lower efforts to whatever model they talk to; these are meant.
+            reasoning: matches!(request.wishes.reasoning_effort.as_deref(), Some("high" | "xhigh" | "max")),
         }
     }
 
@@ -132,12 +135,14 @@ impl Gateway {
         let upstream = &target.upstream;
         let model = upstream.model.as_deref().unwrap_or(&request.model);
         let known = self.catalog.find(upstream.provider, model).map(|facts| facts.abilities).unwrap_or_default();
-        let Abilities { context_window, tools, images, audio, json_schema } = upstream.abilities.or(known);
+        let Abilities { context_window, tools, images, audio, json_schema, reasoning } = upstream.abilities.or(known);
         let asked = [
             (needs.tools, tools, "tools"),
             (needs.images, images, "images"),
             (needs.audio, audio, "audio inputs"),
             (needs.json_schema, json_schema, "JSON schemas"),
+            // Where fields may be left out, this one can be.
+            (needs.reasoning && !upstream.drop_params, reasoning, "high reasoning efforts"),
         ];
         if let Some((_, _, what)) = asked.into_iter().find(|(needed, able, _)| *needed && *able == Some(false)) {
             return Some(Limit::Ability(what));

@@ -24,7 +24,7 @@ pub struct ChatRequest<'a> {
     pub stream: bool,
     /// Whether the client itself asked for the usage chunk.
     pub include_usage: bool,
-    /// How many tools the client offers.
+    /// How many tools the client offers, `functions` included.
     pub tools: usize,
     /// Bytes of JSON that describe them.
     pub tools_bytes: usize,
@@ -118,6 +118,9 @@ struct Wire<'a> {
     stream_options: Option<&'a RawValue>,
     #[serde(borrow, default)]
     tools: Option<Vec<&'a RawValue>>,
+    /// Tools, as they were called before.
+    #[serde(borrow, default)]
+    functions: Option<&'a RawValue>,
     #[serde(borrow, default)]
     reasoning_effort: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -204,15 +207,16 @@ impl<'a> ChatRequest<'a> {
                 .unwrap_or(false),
         };
         let wishes = wire.wishes();
+        let functions = wire.functions.and_then(|raw| serde_json::from_str::<Vec<&RawValue>>(raw.get()).ok());
         Ok(ChatRequest {
             body,
             model,
             wishes,
-            tools_bytes: wire.tools.iter().flatten().map(|tool| tool.get().len()).sum(),
+            tools: wire.tools.iter().chain(&functions).map(Vec::len).sum(),
+            tools_bytes: wire.tools.iter().chain(&functions).flatten().map(|tool| tool.get().len()).sum(),
             messages: wire.messages,
             stream: wire.stream.unwrap_or(false),
             include_usage,
-            tools: wire.tools.map_or(0, |tools| tools.len()),
             model_span: wire.model.map(|raw| span_in(body, raw.get())),
             stream_options_span: wire.stream_options.map(|raw| span_in(body, raw.get())),
         })

@@ -22,12 +22,8 @@ type Block = Vec<(u16, f32)>;
 pub struct Recipe {
     /// L2 penalty.
     pub penalty: f64,
-    /// What a constructed row of tier 0, 1 and 2 is labelled with.
+    /// What a constructed row of tier 0, 1 and 2 is labelled with for the first expert.
     pub constructed: [f64; 3],
-    /// What a row that only a strong model answered, and well, is labelled with.
-    pub single: f64,
-    /// Share of `difficulty` in the label of a measured row, the rest being the one weak model's failure.
-    pub difficulty: f64,
     /// Each row weighs its source's size to this power, less one: 0.5 is 1/√size, 0 makes sources equal.
     pub size_power: f64,
     /// Weight of the head on gain, of the one on words and of the one on letter groups.
@@ -40,6 +36,10 @@ pub struct Recipe {
     pub request: f64,
     /// Penalty of the second expert and of the gate.
     pub kind_penalty: f64,
+    /// How much sharper the gate is than it was fitted.
+    pub question: f64,
+    /// How much the gate leans towards the first expert: a question of a kind that it never saw looks like a request.
+    pub lean: f64,
 }
 
 impl Default for Recipe {
@@ -47,15 +47,15 @@ impl Default for Recipe {
     fn default() -> Self {
         Recipe {
             penalty: 1.2,
-            constructed: [0.01, 0.4, 0.98],
-            single: 0.0,
-            difficulty: 0.2,
+            constructed: [0.03, 0.35, 0.7],
             size_power: 0.5,
             heads: [1.0, 1.0, 1.0],
             own: 6.0,
             gaokao: 0.2,
             request: 1.2,
             kind_penalty: 0.15,
+            question: 2.0,
+            lean: 2.0,
         }
     }
 }
@@ -105,10 +105,7 @@ struct Head {
 /// Trains on one set of rows and calibrates on another.
 #[must_use]
 pub fn fit(train: &[&Example<'_>], dev: &[&Example<'_>], recipe: &Recipe) -> Model {
-    let mut sizes: BTreeMap<&str, u32> = BTreeMap::new();
-    for example in train {
-        *sizes.entry(&example.row.source).or_default() += 1;
-    }
+    let sizes = sizes(train);
     let weight = |row: &Row| {
         let size = f64::from(sizes.get(row.source.as_str()).copied().unwrap_or(1));
         size.powf(recipe.size_power - 1.0)
@@ -121,7 +118,6 @@ pub fn fit(train: &[&Example<'_>], dev: &[&Example<'_>], recipe: &Recipe) -> Mod
                 _ => 1.0,
             }
     };
-    let gain = |row: &Row| if row.is_constructed() { None } else { Some((row.strong? - row.weak?).clamp(0.0, 1.0)) };
     let fails = |row: &Row| fails(row, recipe);
     let asks = |row: &Row| if row.is_constructed() { Some(TIER_LABELS[usize::from(row.tier?)]) } else { None };
     let is_question = |row: &Row| match row.label_kind.as_str() {
@@ -130,17 +126,52 @@ pub fn fit(train: &[&Example<'_>], dev: &[&Example<'_>], recipe: &Recipe) -> Mod
         _ if row.source == "bfcl" => Some(0.5),
         _ => Some(1.0),
     };
-    let outcome = |label: &dyn Fn(&Row) -> Option<f64>, part| Head::fit(train, label, &weight, part, recipe.penalty);
-    let outcome = [outcome(&gain, Part::Words), outcome(&fails, Part::Words), outcome(&fails, Part::Letters)];
+    let head = |label: &dyn Fn(&Row) -> Option<f64>, part| Head::fit(train, label, &weight, part, recipe.penalty);
+    let heads = [head(&gain, Part::Words), head(&fails, Part::Words), head(&fails, Part::Letters)];
     let kind = |label: &dyn Fn(&Row) -> Option<f64>| {
         [Part::Words, Part::Letters].map(|part| Head::fit(train, label, &kind_weight, part, recipe.kind_penalty))
     };
-    let mut model = merge(&outcome, &kind(&asks), &kind(&is_question), recipe);
+    let sums =
+        [outcome(&heads, recipe), both(&kind(&asks), recipe.request), both(&kind(&is_question), recipe.question)];
+    let [outcome, asked, mut question] = sums;
+    question.bias += recipe.lean;
+    let mut model = pack(&[outcome, asked, question]);
     (model.vocabulary, model.seen) = vocabulary(train, &model);
     calibrate(&mut model, dev);
     // What is stored is what is used, down to the last bit.
     let file = model.write();
     Model::read(&file).unwrap_or(model)
+}
+
+/// A published linear recipe, to be compared with: one expert of three heads, which has the constructed rows among the
+/// measured ones, in tables of our size and without prompts of our own.
+#[must_use]
+pub fn fit_reference(train: &[&Example<'_>], dev: &[&Example<'_>]) -> Model {
+    let train: Vec<&Example<'_>> = train.iter().filter(|example| example.row.source != "own").copied().collect();
+    let sizes = sizes(&train);
+    let weight = |row: &Row| 1.0 / f64::from(sizes.get(row.source.as_str()).copied().unwrap_or(1)).sqrt();
+    let recipe = Recipe::default();
+    let fails = |row: &Row| fails(row, &recipe);
+    let head = |label: &dyn Fn(&Row) -> Option<f64>, part| Head::fit(&train, label, &weight, part, recipe.penalty);
+    let heads = [head(&gain, Part::Words), head(&fails, Part::Words), head(&fails, Part::Letters)];
+    let always = |bias| Whole { words: vec![0.0; SLOTS], letters: vec![0.0; SLOTS], bias };
+    // Of every row it has all to say.
+    let mut model = pack(&[outcome(&heads, &recipe), always(0.0), always(40.0)]);
+    calibrate(&mut model, dev);
+    model
+}
+
+fn sizes<'a>(train: &[&Example<'a>]) -> BTreeMap<&'a str, u32> {
+    let mut sizes: BTreeMap<&str, u32> = BTreeMap::new();
+    for example in train {
+        *sizes.entry(&example.row.source).or_default() += 1;
+    }
+    sizes
+}
+
+/// What a strong model gains over a weak one.
+fn gain(row: &Row) -> Option<f64> {
+    if row.is_constructed() { None } else { Some((row.strong? - row.weak?).clamp(0.0, 1.0)) }
 }
 
 /// What a constructed row is labelled with for the second expert, by tier.
@@ -193,20 +224,15 @@ impl Head {
     }
 }
 
-/// How likely a weak model fails, by the row's own outcome and that of many models.
+/// How likely a weak model fails. A row that only a strong model answered does not say it, and prompts of our own are
+/// for the second expert.
 fn fails(row: &Row, recipe: &Recipe) -> Option<f64> {
-    if row.is_constructed() {
-        return recipe.constructed.get(usize::from(row.tier?)).copied();
+    match row.label_kind.as_str() {
+        _ if row.source == "own" => None,
+        "constructed" => recipe.constructed.get(usize::from(row.tier?)).copied(),
+        "measured_single" => None,
+        _ => Some(1.0 - row.weak?),
     }
-    let failed = 1.0 - row.weak?;
-    if row.label_kind == "measured_single" {
-        // A strong model's answer: where that fails, a weak one does; where it does not, who knows.
-        return Some(recipe.single + (1.0 - recipe.single) * failed);
-    }
-    Some(match row.difficulty {
-        Some(difficulty) => (1.0 - recipe.difficulty) * failed + recipe.difficulty * difficulty,
-        None => failed,
-    })
 }
 
 /// A sum as it is fitted: weights of words and of letters, and a bias.
@@ -239,8 +265,7 @@ fn both(heads: &[Head; 2], times: f64) -> Whole {
 }
 
 /// Puts the sums together, their weights cut to bytes.
-fn merge(heads: &[Head; 3], request: &[Head; 2], question: &[Head; 2], recipe: &Recipe) -> Model {
-    let sums = [outcome(heads, recipe), both(request, recipe.request), both(question, 2.0)];
+fn pack(sums: &[Whole; 3]) -> Model {
     let words = sums.each_ref().map(|sum| bytes(&sum.words));
     let letters = sums.each_ref().map(|sum| bytes(&sum.letters));
     let mut scales = [Scales::default(); 3];

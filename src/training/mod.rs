@@ -12,7 +12,7 @@ mod solve;
 mod study;
 
 pub use calibrate::{calibration_error, cross_validated};
-pub use fit::{Example, Recipe, fit};
+pub use fit::{Example, Recipe, fit, fit_reference};
 pub use measure::{Behaviour, Judged, Quality, Report, SourceFigures, Tiers, area, report};
 pub use rows::{Row, RowsError, read};
-pub use study::{Baseline, cross_validate, judge, left_out};
+pub use study::{Baseline, Fit, cross_validate, judge, left_out};

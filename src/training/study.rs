@@ -7,6 +7,9 @@ use super::fit::{Example, Recipe, fit};
 use super::measure::{Judged, Report, report};
 use crate::routing::{Model, Thresholds, scan};
 
+/// A recipe: what is trained on, and what is calibrated on.
+pub type Fit<'f> = dyn Fn(&[&Example<'_>], &[&Example<'_>]) -> Model + 'f;
+
 /// Parts of a cross-validation over prompts of our own.
 const FOLDS: usize = 5;
 
@@ -93,7 +96,7 @@ pub fn left_out(
     train: &[&Example<'_>],
     dev: &[&Example<'_>],
     groups: &[&[&str]],
-    recipe: &Recipe,
+    fit: &Fit<'_>,
     thresholds: Thresholds,
     resamples: usize,
 ) -> Report {
@@ -102,7 +105,7 @@ pub fn left_out(
         let outside = |example: &&&Example<'_>| !group.contains(&example.row.source.as_str());
         let rest: Vec<&Example<'_>> = train.iter().filter(outside).copied().collect();
         let calibration: Vec<&Example<'_>> = dev.iter().filter(outside).copied().collect();
-        let model = fit(&rest, &calibration, recipe);
+        let model = fit(&rest, &calibration);
         let unseen = train.iter().chain(dev).filter(|example| !outside(example));
         judged.extend(judge(&model, thresholds, &unseen.copied().collect::<Vec<_>>()));
     }

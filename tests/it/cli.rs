@@ -171,7 +171,7 @@ fn init_writes_from_flags_what_run_can_read_and_keeps_what_it_replaces() {
 fn hardware_and_completions_print_something_useful() {
     let folder = tempfile::tempdir().unwrap();
     let json: Value = serde_json::from_str(&out(&Program::run(folder.path(), &["hardware", "--json"]))).unwrap();
-    assert!(json["logical_cores"].as_i64().unwrap() >= 1);
+    assert!(json["snapshot"]["cpu"]["logical_cores"].as_i64().unwrap() >= 1);
     assert!(out(&Program::run(folder.path(), &["hardware"])).contains("memory"));
     assert!(out(&Program::run(folder.path(), &["completions", "bash"])).contains("_xrouter"));
     assert!(out(&Program::run(folder.path(), &["--help"])).contains("demo"));

@@ -23,6 +23,7 @@ mod fallback;
 mod fuzz;
 mod golden;
 mod guards;
+mod hardware;
 mod harness;
 mod history;
 mod openapi;

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
 
-use super::scan::{SLOTS, Scan};
+use super::scan::{SLOTS, Scan, groups_of};
 
 /// The model that is compiled in; `docs/classifier.md` is its card.
 static SHIPPED: LazyLock<Arc<Model>> = LazyLock::new(|| {
@@ -87,6 +87,8 @@ pub struct Sums {
     pub known: f64,
     /// What one damped count of a word's weight of 1 adds to an expert's sum.
     word_units: [f64; 2],
+    /// The same of a letter group's.
+    letter_units: [f64; 2],
 }
 
 impl Sums {
@@ -126,6 +128,11 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// What a slot's weights are worth, each expert counting as much as it has to say.
+fn weight(weights: [i8; 3], [outcome, request]: [f64; 2], [first, second]: [f64; 2]) -> f64 {
+    f64::from(weights[OUTCOME]) * outcome * first + f64::from(weights[REQUEST]) * request * second
+}
+
 fn logistic(sum: f64) -> f64 {
     1.0 / (1.0 + (-sum).exp())
 }
@@ -148,9 +155,10 @@ impl Model {
             known += u32::from(self.has_seen(token.slot));
         }
         let word_unit = |sum: usize| f64::from(self.scales[sum].words / word_length);
+        let letter_unit = |sum: usize| f64::from(self.scales[sum].letters / letter_length);
         let parts: [[f64; 3]; 3] = std::array::from_fn(|sum| {
             let scales = self.scales[sum];
-            let in_letters = f64::from(letters[sum]) * f64::from(scales.letters / letter_length);
+            let in_letters = f64::from(letters[sum]) * letter_unit(sum);
             [f64::from(words[sum]) * word_unit(sum), in_letters, f64::from(scales.bias)]
         });
         Sums {
@@ -158,16 +166,28 @@ impl Model {
             question: logistic(parts[QUESTION].iter().sum()),
             known: if all == 0 { 1.0 } else { f64::from(known) / f64::from(all) },
             word_units: [word_unit(OUTCOME), word_unit(REQUEST)],
+            letter_units: [letter_unit(OUTCOME), letter_unit(REQUEST)],
         }
     }
 
     /// What a word adds that was found `count` times, each expert counting as much as it has to say.
     #[must_use]
     pub fn adds(&self, sums: &Sums, slot: u16, count: u8) -> f64 {
-        let weights = self.words[usize::from(slot)];
-        let ([outcome, request], [first, second]) = (sums.word_units, sums.shares());
-        let weight = f64::from(weights[OUTCOME]) * outcome * first + f64::from(weights[REQUEST]) * request * second;
-        weight * f64::from(damped(count))
+        weight(self.words[usize::from(slot)], sums.word_units, sums.shares()) * f64::from(damped(count))
+    }
+
+    /// What the letter groups of a word of the vocabulary add: of each group, the share of its hits that are the word's.
+    #[must_use]
+    pub fn letters_add(&self, sums: &Sums, scan: &Scan, word: &str, count: u8) -> f64 {
+        let mut adds = 0.0;
+        groups_of(word, |slot| {
+            let all = scan.letters.of(slot);
+            if all > 0 {
+                let whole = weight(self.letters[usize::from(slot)], sums.letter_units, sums.shares());
+                adds += whole * f64::from(damped(all)) * f64::from(count.min(all)) / f64::from(all);
+            }
+        });
+        adds
     }
 
     fn has_seen(&self, slot: u16) -> bool {

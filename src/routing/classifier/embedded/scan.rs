@@ -190,7 +190,7 @@ impl Scan {
                     end = next_at + next.len_utf8();
                 }
                 self.folded.push(EDGES.1);
-                groups(&self.folded, &mut self.letters);
+                groups(&self.folded, |slot| self.letters.add(slot));
             } else if kind_of_first == Kind::Han {
                 let run = text[stretch.start + at..stretch.end].chars();
                 let mut group = 0x7777_u64;
@@ -227,16 +227,33 @@ pub fn hash_of(word: &str) -> u32 {
 }
 
 /// Groups of three, four and five letters.
-fn groups(word: &[u32], letters: &mut Counts) {
+fn groups(word: &[u32], mut found: impl FnMut(u16)) {
     for from in 0..word.len().saturating_sub(2) {
         let mut hash = 0x9999_u64;
         for (length, letter) in (1..).zip(word[from..].iter().take(5)) {
             hash = step(hash, *letter);
             if length >= 3 {
-                letters.add(slot(hash));
+                found(slot(hash));
             }
         }
     }
+}
+
+/// The slots of a single word's groups; of a Han character's, that of itself alone.
+pub(super) fn groups_of(word: &str, mut found: impl FnMut(u16)) {
+    let mut folded = [0_u32; LONGEST_WORD + 2];
+    let Some(first) = word.chars().next() else { return };
+    if kind(first) == Kind::Han {
+        return found(slot(step(0x7777, fold(first))));
+    }
+    folded[0] = EDGES.0;
+    let mut end = 1;
+    for (place, letter) in folded[1..=LONGEST_WORD].iter_mut().zip(word.chars()) {
+        *place = fold(letter);
+        end += 1;
+    }
+    folded[end] = EDGES.1;
+    groups(&folded[..=end], found);
 }
 
 #[cfg(test)]

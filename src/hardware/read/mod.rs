@@ -1,0 +1,122 @@
+//! Reading the machine: one file per kind of part.
+
+mod amd;
+mod apple;
+mod nvidia;
+mod pci;
+
+use std::path::Path;
+
+use sysinfo::{CpuRefreshKind, Disks, MemoryRefreshKind, RefreshKind, System};
+
+use super::snapshot::{Cpu, Disk, Gpu, Memory, Snapshot};
+
+impl Snapshot {
+    /// Reads the machine.
+    #[must_use]
+    pub fn take() -> Self {
+        let what = RefreshKind::nothing()
+            .with_cpu(CpuRefreshKind::nothing())
+            .with_memory(MemoryRefreshKind::nothing().with_ram());
+        let system = System::new_with_specifics(what).ok();
+        let mut notes = Vec::new();
+        if system.is_none() {
+            notes.push("the system does not tell what it has".to_owned());
+        }
+        let memory = system.as_ref().map(memory).unwrap_or_default();
+        let cpu = system.as_ref().and_then(|system| system.cpus().first()).map(|cpu| cpu.brand().trim().to_owned());
+        let cpu = Cpu {
+            name: cpu.filter(|name| !name.is_empty()).or_else(device),
+            logical_cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            physical_cores: System::physical_core_count().ok(),
+            features: features(),
+        };
+        let gpus = gpus(&cpu, &memory, Path::new("/sys"), &mut notes);
+        let (os, arch) = (std::env::consts::OS.to_owned(), std::env::consts::ARCH.to_owned());
+        Snapshot { os, arch, cpu, memory, disks: disks(), gpus, notes }
+    }
+}
+
+fn memory(system: &System) -> Memory {
+    let limit = system.cgroup_limits();
+    let of_container = limit.as_ref().map(|limit| limit.total_memory);
+    let free = limit.as_ref().map(|limit| limit.free_memory);
+    let (total, available) = (system.total_memory(), system.available_memory());
+    Memory {
+        total: Some(total).filter(|bytes| *bytes > 0),
+        available: Some(free.map_or(available, |free| free.min(available))).filter(|bytes| *bytes > 0),
+        // Outside of a container the limit is all there is.
+        container_limit: of_container.filter(|limit| *limit < total),
+    }
+}
+
+/// The name of a small board, which has no processor's name.
+fn device() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/device-tree/model").ok()?;
+    let name = name.trim_end_matches('\0').trim().to_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+fn features() -> Vec<String> {
+    let mut found: Vec<&str> = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        let all =
+            [("avx2", std::is_x86_feature_detected!("avx2")), ("avx512", std::is_x86_feature_detected!("avx512f"))];
+        found.extend(all.into_iter().filter(|(_, has)| *has).map(|(name, _)| name));
+        // The compiler's own detection of AMX is not stable yet; Linux names it.
+        let listed = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        if listed.lines().take(64).any(|line| line.starts_with("flags") && line.contains(" amx_tile")) {
+            found.push("amx");
+        }
+    }
+    #[cfg(target_arch = "aarch64")]
+    if std::arch::is_aarch64_feature_detected!("neon") {
+        found.push("neon");
+    }
+    found.into_iter().map(str::to_owned).collect()
+}
+
+/// Disks of some size that can be written to.
+fn disks() -> Vec<Disk> {
+    const WORTH: u64 = 1 << 30;
+    let Ok(listed) = Disks::new_with_refreshed_list() else { return Vec::new() };
+    let mut disks: Vec<Disk> = listed
+        .iter()
+        .filter(|disk| !disk.is_read_only() && disk.total_space() > WORTH)
+        .map(|disk| Disk {
+            mount: disk.mount_point().display().to_string(),
+            total: disk.total_space(),
+            available: disk.available_space(),
+        })
+        .collect();
+    // One file system may be mounted at many places: the shortest path stands for it.
+    disks.sort_by(|one, other| one.mount.len().cmp(&other.mount.len()).then_with(|| one.mount.cmp(&other.mount)));
+    let mut kept: Vec<Disk> = Vec::new();
+    for disk in disks {
+        if !kept.iter().any(|known| (known.total, known.available) == (disk.total, disk.available)) {
+            kept.push(disk);
+        }
+    }
+    kept
+}
+
+fn gpus(cpu: &Cpu, memory: &Memory, sys: &Path, notes: &mut Vec<String>) -> Vec<Gpu> {
+    let mut gpus = nvidia::cards(notes);
+    gpus.extend(apple::chip(cpu, memory));
+    for card in pci::cards(sys) {
+        match card.vendor {
+            // NVML knows more of these; without it, only that they are there.
+            pci::NVIDIA if gpus.is_empty() => {
+                let what =
+                    "an NVIDIA card is there, and its driver is not loaded or too old: install it to use the card";
+                notes.push(what.to_owned());
+            }
+            pci::AMD => gpus.push(amd::card(&card)),
+            pci::INTEL => gpus.push(pci::intel(&card)),
+            _ => {}
+        }
+    }
+    notes.dedup();
+    gpus
+}

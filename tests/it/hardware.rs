@@ -1,0 +1,66 @@
+//! What suits a machine, from recorded ones; and this one, whatever it is.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::Program;
+
+fn fixtures() -> Vec<std::path::PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hardware");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_recorded_machine_gets_its_advice() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = fixtures();
+    assert!(files.len() >= 14, "{}", files.len());
+    for file in files {
+        let output = Program::run(folder.path(), &["hardware", "--snapshot", &file.display().to_string()]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+        insta::assert_snapshot!(format!("hardware_{name}"), String::from_utf8(output.stdout).unwrap());
+    }
+}
+
+#[test]
+fn what_is_recommended_fits_and_its_lines_are_a_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in fixtures() {
+        let output = Program::run(folder.path(), &["hardware", "--json", "--snapshot", &file.display().to_string()]);
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let advice = &json["advice"];
+        for fit in advice["fits"].as_array().unwrap() {
+            assert!(fit["needed"].as_u64() <= advice["budget"].as_u64(), "{}: {fit}", file.display());
+            let sum: u64 = ["weights", "kv_cache", "overhead"].iter().map(|part| fit[*part].as_u64().unwrap()).sum();
+            assert_eq!(Some(sum), fit["needed"].as_u64());
+        }
+        let toml = advice["toml"].as_str().unwrap();
+        assert_eq!(toml.is_empty(), advice["recommended"].is_null(), "{}", file.display());
+        if !toml.is_empty() {
+            let rest = "[tiers.medium]\nbase_url = \"http://127.0.0.1:1\"\n[tiers.frontier]\nbase_url = \"http://127.0.0.1:1\"\n";
+            let mut sources = xrouter::config::Sources::from_toml(format!("{toml}{rest}"));
+            sources.environment = vec![("LOCAL_API_KEY".to_owned(), "k".to_owned())];
+            xrouter::config::load(&sources).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        }
+    }
+}
+
+#[test]
+fn this_machine_gets_an_answer_that_can_be_recorded_and_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Program::run(folder.path(), &["hardware", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(json["snapshot"]["cpu"]["logical_cores"].as_u64() >= Some(1));
+    std::fs::write(folder.path().join("this.json"), &output.stdout).unwrap();
+    let again = Program::run(folder.path(), &["hardware", "--json", "--snapshot", "this.json"]);
+    assert_eq!(serde_json::from_slice::<Value>(&again.stdout).unwrap(), json);
+    std::fs::write(folder.path().join("other.json"), "{\"os\": 1}").unwrap();
+    let wrong = Program::run(folder.path(), &["hardware", "--snapshot", "other.json"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("no snapshot"));
+}
