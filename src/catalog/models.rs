@@ -136,6 +136,15 @@ impl Catalog {
         &self.read_on
     }
 
+    /// The models of a provider that are on the list, in the order of their names.
+    #[must_use]
+    pub fn of(&self, provider: Provider) -> Vec<(&str, &ModelFacts)> {
+        let own = self.models.iter().filter(|((name, _), _)| name == provider.as_str());
+        let mut models: Vec<(&str, &ModelFacts)> = own.map(|((_, model), facts)| (model.as_str(), facts)).collect();
+        models.sort_unstable_by_key(|(model, _)| *model);
+        models
+    }
+
     /// The facts of a model at a provider, by its exact name.
     #[must_use]
     pub fn find(&self, provider: Provider, model: &str) -> Option<&ModelFacts> {

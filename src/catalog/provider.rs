@@ -123,6 +123,30 @@ impl Provider {
         })
     }
 
+    /// The variable that this provider's key is usually in; none where none is wanted.
+    #[must_use]
+    pub const fn key_variable(self) -> Option<&'static str> {
+        Some(match self {
+            Provider::Openai => "OPENAI_API_KEY",
+            Provider::Anthropic => "ANTHROPIC_API_KEY",
+            Provider::Gemini => "GEMINI_API_KEY",
+            Provider::Cohere => "COHERE_API_KEY",
+            Provider::AzureOpenai => "AZURE_OPENAI_API_KEY",
+            Provider::Mistral => "MISTRAL_API_KEY",
+            Provider::Groq => "GROQ_API_KEY",
+            Provider::Together => "TOGETHER_API_KEY",
+            Provider::Perplexity => "PERPLEXITY_API_KEY",
+            Provider::Openrouter => "OPENROUTER_API_KEY",
+            Provider::Xrouter | Provider::OpenaiCompatible | Provider::Ollama => return None,
+        })
+    }
+
+    /// The provider of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|provider| provider.as_str() == name)
+    }
+
     /// The path that a base URL without one gets. Perplexity serves at the root, and Azure's paths are built from
     /// the deployment.
     #[must_use]

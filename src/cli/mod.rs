@@ -8,10 +8,13 @@ mod classify;
 mod config;
 mod db;
 mod demo;
+mod doctor;
 mod eval;
 mod hardware;
 mod init;
+mod models;
 mod offline;
+mod reach;
 mod replay;
 mod run;
 mod signal;
@@ -43,7 +46,7 @@ enum Command {
     /// Show the whole thing at work, with simulated upstreams; needs no key
     Demo(demo::Demo),
     /// Write a configuration, question by question or from flags
-    Init(init::Init),
+    Init(Box<init::Init>),
     /// Check, show or describe the configuration
     Config(config::ConfigCommand),
     /// Show how a text is decided, and why
@@ -58,8 +61,12 @@ enum Command {
     Usage(usage::Usage),
     /// Care for the history's file, also while a router writes it
     Db(db::Db),
-    /// Show what this machine has
+    /// Show what this machine has, and which local engine and models suit it
     Hardware(hardware::Hardware),
+    /// List the models that the upstreams offer
+    Models(models::Models),
+    /// Check the configuration and everything that it names
+    Doctor(doctor::Doctor),
     /// Serve a strict simulation of a provider's API on this machine; needs no key
     Simulate(simulate::Simulate),
     /// Print completions for a shell
@@ -108,8 +115,19 @@ enum Failure {
     Usage(anyhow::Error),
     /// While running: exit code 1.
     Running(anyhow::Error),
+    /// While running, and said already: exit code 1.
+    Told,
     /// Ctrl-C: exit code 130, and nothing to say.
     Interrupted,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Usage(error) | Failure::Running(error) => write!(f, "{error:#}"),
+            Failure::Told | Failure::Interrupted => Ok(()),
+        }
+    }
 }
 
 impl From<ConfigError> for Failure {
@@ -161,6 +179,8 @@ pub fn main() -> ExitCode {
         Command::Usage(command) => block_on(command.run()),
         Command::Db(command) => block_on(command.run()),
         Command::Hardware(command) => command.run(),
+        Command::Models(command) => block_on(command.run()),
+        Command::Doctor(command) => block_on(command.run()),
         Command::Simulate(command) => block_on(command.run()),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "xrouter", &mut std::io::stdout());
@@ -170,6 +190,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Interrupted) => ExitCode::from(130),
+        Err(Failure::Told) => ExitCode::from(1),
         Err(Failure::Usage(error)) => say(&error, 2),
         Err(Failure::Running(error)) => say(&error, 1),
     }

@@ -85,6 +85,12 @@ impl Sources {
         }
     }
 
+    /// All variables by name: those of the process, and those of `.env` that they do not set.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(String, String)> {
+        env::Variables::new(self).all().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
     /// Whether anything configures anything: a file, or one of our variables.
     #[must_use]
     pub fn is_empty(&self) -> bool {

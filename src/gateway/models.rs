@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::Gateway;
 use crate::catalog::{Provider, Tier};
-use crate::providers::{self, Listed, Target};
+use crate::providers::{Listed, Target, probe};
 
 /// How long a list is believed.
 const FRESH: Duration = Duration::from_mins(10);
@@ -16,8 +16,6 @@ const FRESH: Duration = Duration::from_mins(10);
 const AFTER_FAILURE: Duration = Duration::from_mins(1);
 /// Longest wait for one upstream's list, all its pages together.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Most pages of one list.
-const PAGES: usize = 20;
 
 /// A model that can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,25 +95,8 @@ impl Gateway {
 
     /// One upstream's list; `None` if it did not come.
     async fn list(&self, target: &Target) -> Option<Vec<Offer>> {
-        let asking = async {
-            let mut offers = Vec::new();
-            let mut url = target.models_url();
-            for _ in 0..PAGES {
-                let mut reply = self.client.models(target, url.clone()).await.ok()?;
-                if !reply.status.is_success() {
-                    return None;
-                }
-                let body = reply.body().await.ok()?;
-                let page = providers::list_page(target.upstream.provider, &url, &body)?;
-                offers.extend(page.models.into_iter().map(|listed| offer(target, listed)));
-                match page.next {
-                    Some(next) => url = next,
-                    None => break,
-                }
-            }
-            Some(offers)
-        };
-        let list = tokio::time::timeout(LIMIT, asking).await.ok().flatten();
+        let list = probe::models(&self.client, target, LIMIT).await.ok();
+        let list = list.map(|models| models.into_iter().map(|listed| offer(target, listed)).collect());
         if list.is_none() {
             tracing::debug!(upstream = target.upstream.name, "an upstream does not list its models");
         }

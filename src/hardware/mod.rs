@@ -11,4 +11,5 @@ mod snapshot;
 
 pub use advice::{Advice, Engine, Fit, Speed, Step, advise, gib};
 pub use models::LocalModel;
+pub use read::free_space;
 pub use snapshot::{Cpu, Disk, Gpu, Kind, Memory, Snapshot, Vendor};

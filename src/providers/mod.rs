@@ -1,7 +1,7 @@
 //! What is sent to providers and what comes back: one sender, and pure translation.
 //!
 //! Enters: an upstream, a parsed request, bytes. Leaves: outbound requests, answers, errors that say
-//! what the caller may do about them. Only `client.rs` and `pictures.rs` perform I/O; nothing here decides, retries
+//! what the caller may do about them. Only `client.rs`, `pictures.rs` and `probe.rs` perform I/O; nothing here decides, retries
 //! or records. Read `client.rs` first, then `dialect.rs`; each dialect that is translated has a folder.
 
 mod anthropic;
@@ -18,6 +18,7 @@ mod memory;
 mod openai;
 mod pictures;
 mod pieces;
+pub mod probe;
 mod sse;
 mod target;
 mod wait;

@@ -36,7 +36,11 @@ pub(super) fn routes(shared: Arc<Shared>) -> impl poem::Endpoint + 'static {
             let routes = Route::new()
                 .at(format!("{prefix}/chat/completions"), post(complete))
                 .at(format!("{prefix}/models"), get(models));
-            if provider == Provider::Ollama { routes.at("/api/tags", get(models)) } else { routes }
+            if provider == Provider::Ollama {
+                routes.at("/api/tags", get(models)).at("/api/pull", post(pull))
+            } else {
+                routes
+            }
         }
     };
     routes.data(shared)
@@ -53,10 +57,40 @@ fn refuse(voice: Voice, refusal: &Refusal) -> Response {
 }
 
 #[handler]
-fn models(Data(shared): Data<&Arc<Shared>>) -> Response {
+fn models(request: &Request, Data(shared): Data<&Arc<Shared>>) -> Response {
     shared.count(|counts| counts.lists += 1);
+    let voice = shared.profile.voice;
+    // These show theirs to everybody.
+    let is_public = matches!(voice, Voice::Of(Provider::Openrouter | Provider::Ollama));
+    if let Some(refusal) = unauthorised(shared, request).filter(|_| !is_public) {
+        return refuse(voice, &refusal);
+    }
     let list = shared.profile.voice.models(&shared.profile.model);
     respond(200, "application/json", list.to_string().into())
+}
+
+/// Ollama's way to bring a model: a line of JSON for each step.
+#[handler]
+async fn pull(body: Body) -> Response {
+    let asked = body.into_json::<serde_json::Value>().await.unwrap_or_default();
+    let model = asked["model"].as_str().unwrap_or_default();
+    let lines = if model.is_empty() || model.contains("nowhere") {
+        vec![serde_json::json!({ "error": "pull model manifest: file does not exist" })]
+    } else {
+        let layer = |completed: u64| {
+            serde_json::json!({ "status": "pulling 8eeb52dfb3bb", "digest": "sha256:8eeb52dfb3bb", "total": 4_000_000,
+                "completed": completed })
+        };
+        let mut lines = vec![serde_json::json!({ "status": "pulling manifest" })];
+        lines.extend((1..=4).map(|part| layer(part * 1_000_000)));
+        lines.extend(
+            ["verifying sha256 digest", "writing manifest", "success"]
+                .map(|status| serde_json::json!({ "status": status })),
+        );
+        lines
+    };
+    let text: Vec<String> = lines.iter().map(|line| format!("{line}\n")).collect();
+    respond(200, "application/x-ndjson", text.concat().into())
 }
 
 #[handler]
@@ -96,6 +130,21 @@ async fn deployed(
     answer(shared.clone(), request, body, Place { model: deployment, stream: false }).await
 }
 
+/// What is said to a wrong key, if this is one.
+fn unauthorised(shared: &Shared, request: &Request) -> Option<Refusal> {
+    let voice = shared.profile.voice;
+    let key = shared.profile.api_key.as_ref()?;
+    if voice.key(request.headers()).as_ref() == Some(key) {
+        return None;
+    }
+    let bearer = request.header("authorization").unwrap_or("none");
+    Some(match voice {
+        // Google answers so, whatever the standard says.
+        Voice::Of(Provider::Gemini) => Refusal::new(400, "API key not valid. Please pass a valid API key."),
+        _ => Refusal::new(401, format!("Incorrect API key provided: {bearer}")),
+    })
+}
+
 async fn answer(shared: Arc<Shared>, request: &Request, body: Body, place: Place) -> Response {
     let voice = shared.profile.voice;
     shared.count(|counts| counts.requests += 1);
@@ -108,18 +157,8 @@ async fn answer(shared: Arc<Shared>, request: &Request, body: Body, place: Place
         let text = |value: &poem::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         last.headers = request.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
     }
-    if let Some(key) = &shared.profile.api_key {
-        let shown = voice.key(request.headers());
-        if shown.as_ref() != Some(key) {
-            let bearer = request.header("authorization").unwrap_or("none");
-            let message = match voice {
-                Voice::Of(Provider::Gemini) => "API key not valid. Please pass a valid API key.".to_owned(),
-                _ => format!("Incorrect API key provided: {bearer}"),
-            };
-            // Google answers so, whatever the standard says.
-            let status = if voice == Voice::Of(Provider::Gemini) { 400 } else { 401 };
-            return refuse(voice, &Refusal::new(status, message));
-        }
+    if let Some(refusal) = unauthorised(&shared, request) {
+        return refuse(voice, &refusal);
     }
     let Ok(asked) = serde_json::from_slice::<Value>(&body) else {
         return refuse(voice, &Refusal::new(400, "the body is no JSON"));

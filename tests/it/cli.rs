@@ -141,20 +141,18 @@ fn classify_explains_a_text() {
 #[test]
 fn init_writes_from_flags_what_run_can_read_and_keeps_what_it_replaces() {
     let folder = tempfile::tempdir().unwrap();
-    let flags = [
-        "init",
-        "--yes",
-        "--cheap",
-        "ollama:llama3.1",
-        "--medium",
-        "groq:openai/gpt-oss-120b",
-        "--frontier",
-        "openai:gpt-5",
-    ];
-    let text = out(&Program::run(folder.path(), &flags));
+    let flags = |frontier: &'static str| {
+        let flags =
+            ["init", "--yes", "--no-probe", "--cheap", "ollama:llama3.1", "--medium", "groq:openai/gpt-oss-120b"];
+        [flags.as_slice(), &["--frontier", frontier]].concat()
+    };
+    let text = out(&Program::run(folder.path(), &flags("openai:gpt-5")));
     assert!(text.contains("xrouter run -c xrouter.toml") && text.contains("set GROQ_API_KEY"), "{text}");
-    out(&Program::run(folder.path(), &flags));
-    assert!(folder.path().join("xrouter.toml.bak").exists());
+    let first = std::fs::read_to_string(folder.path().join("xrouter.toml")).unwrap();
+    out(&Program::run(folder.path(), &flags("openai:gpt-5")));
+    assert!(!folder.path().join("xrouter.toml.bak").exists(), "nothing was replaced");
+    out(&Program::run(folder.path(), &flags("openai:gpt-5-mini")));
+    assert_eq!(std::fs::read_to_string(folder.path().join("xrouter.toml.bak")).unwrap(), first);
     let check = Program::xrouter(folder.path())
         .args(["config", "check"])
         .env("GROQ_API_KEY", "k")
@@ -162,9 +160,21 @@ fn init_writes_from_flags_what_run_can_read_and_keeps_what_it_replaces() {
         .output()
         .unwrap();
     assert!(out(&check).contains("groq/openai/gpt-oss-120b"));
-    let (code, lines) = failure(&Program::run(folder.path(), &["init", "--yes", "--cheap", "ollama:x"]));
-    assert_eq!(code, Some(2));
-    assert!(lines[0].contains("--medium is missing"), "{lines:?}");
+    let empty = tempfile::tempdir().unwrap();
+    for (flags, missing) in [
+        (["--cheap", "ollama:x"].as_slice(), "--medium is missing"),
+        (&["--cheap", "nobody:x"], "the providers are xrouter"),
+        (&["--cheap", "openai_compatible:x"], "--cheap-base-url is missing"),
+        (&["--cheap", "azure_openai:", "--cheap-base-url", "http://x"], "--cheap-deployment is missing"),
+        (&["--mode", "cloud"], "--frontier is missing"),
+        (&[], "--cheap is missing: no local engine"),
+        (&["--import"], "--import: there is no"),
+    ] {
+        let all = [["init", "--yes", "--no-probe"].as_slice(), flags].concat();
+        let (code, lines) = failure(&Program::run(empty.path(), &all));
+        assert!(code == Some(2) && lines[0].contains(missing), "{flags:?}: {lines:?}");
+        assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "nothing is written");
+    }
 }
 
 #[test]

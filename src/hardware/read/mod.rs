@@ -101,6 +101,15 @@ fn disks() -> Vec<Disk> {
     kept
 }
 
+/// Free bytes of the disk that a file is, or will be, on.
+#[must_use]
+pub fn free_space(path: &Path) -> Option<u64> {
+    let path = std::path::absolute(path).ok()?;
+    let disks = Disks::new_with_refreshed_list().ok()?;
+    let holds = disks.iter().filter(|disk| path.starts_with(disk.mount_point()));
+    holds.max_by_key(|disk| disk.mount_point().as_os_str().len()).map(sysinfo::Disk::available_space)
+}
+
 fn gpus(cpu: &Cpu, memory: &Memory, sys: &Path, notes: &mut Vec<String>) -> Vec<Gpu> {
     let mut gpus = nvidia::cards(notes);
     gpus.extend(apple::chip(cpu, memory));
