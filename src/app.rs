@@ -75,7 +75,7 @@ impl App {
         let catalog = Arc::new(Catalog::embedded());
         let pools = upstreams.all().map(|upstream| (upstream.timeouts.connect, upstream.endpoint.is_local()));
         let client = Client::new(pools.chain(upstreams.classifier.as_ref().map(ClassifierCall::pool)))?;
-        let classifier = Arc::new(classifier(&config.classifier, upstreams, &client)?);
+        let classifier = Arc::new(classifier_with(&config.classifier, upstreams, &client)?);
         let store = Store::open(database, &config.store).await?;
         let estimator = Estimator::default();
         let redis = Redis::open(&config.cache);
@@ -142,14 +142,21 @@ impl App {
     }
 }
 
+/// The configured classifier alone.
+///
+/// # Errors
+/// Its endpoint cannot be prepared.
+pub fn classifier(loaded: &Loaded) -> Result<Classifier, AppError> {
+    let client = Client::new(loaded.upstreams.classifier.as_ref().map(ClassifierCall::pool))?;
+    classifier_with(&loaded.config.classifier, &loaded.upstreams, &client)
+}
+
 /// Decides on one text with the configured classifier.
 ///
 /// # Errors
 /// The classifier's endpoint cannot be prepared.
 pub async fn classify(loaded: &Loaded, input: &Input<'_>) -> Result<Classified, AppError> {
-    let client = Client::new(loaded.upstreams.classifier.as_ref().map(ClassifierCall::pool))?;
-    let classifier = classifier(&loaded.config.classifier, &loaded.upstreams, &client)?;
-    Ok(classifier.classify(input).await)
+    Ok(classifier(loaded)?.classify(input).await)
 }
 
 fn routes(shared: Arc<Shared>, access: &Access) -> BoxEndpoint<'static, Response> {
@@ -183,7 +190,11 @@ fn targets(upstreams: &Upstreams, catalog: &Catalog) -> Result<[Vec<Target>; 3],
     Ok(tiers)
 }
 
-fn classifier(config: &config::Classifier, upstreams: &Upstreams, client: &Client) -> Result<Classifier, AppError> {
+fn classifier_with(
+    config: &config::Classifier,
+    upstreams: &Upstreams,
+    client: &Client,
+) -> Result<Classifier, AppError> {
     let embedded = Embedded::new(Thresholds { medium_at: config.medium_at, frontier_at: config.frontier_at });
     let llm = || -> Result<LlmClassifier, AppError> {
         let endpoint = upstreams.classifier.as_ref();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, anyhow};
 use console::style;
 
-use super::Failure;
+use super::{Failure, bench};
 use crate::hardware::{Advice, Fit, Gpu, Kind, Snapshot, Speed, advise, gib};
 
 /// Show what this machine has, and which local engine and models suit it
@@ -17,10 +17,22 @@ pub(super) struct Hardware {
     /// Advise for a machine that was recorded with --json, instead of this one
     #[arg(long, value_name = "FILE")]
     snapshot: Option<PathBuf>,
+    /// Measure a local engine that runs at this address: speed, tools, JSON, and how well it classifies
+    #[arg(long, value_name = "URL", conflicts_with = "snapshot")]
+    bench: Option<String>,
+    /// With --bench: the model [default: the first that it lists]
+    #[arg(long, requires = "bench")]
+    model: Option<String>,
+    /// With --bench: variable that holds its key
+    #[arg(long, value_name = "NAME", requires = "bench")]
+    key_env: Option<String>,
 }
 
 impl Hardware {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        if let Some(url) = &self.bench {
+            return bench::run(url, self.model.as_deref(), self.key_env.as_deref(), self.json).await;
+        }
         let snapshot = match &self.snapshot {
             Some(file) => recorded(file)?,
             None => Snapshot::take(),

@@ -4,6 +4,7 @@
 //! 2 usage, configuration or history file, 130 Ctrl-C. Read this file first.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
+mod bench;
 mod classify;
 mod config;
 mod db;
@@ -178,7 +179,7 @@ pub fn main() -> ExitCode {
         Command::Train(command) => command.run(),
         Command::Usage(command) => block_on(command.run()),
         Command::Db(command) => block_on(command.run()),
-        Command::Hardware(command) => command.run(),
+        Command::Hardware(command) => block_on(command.run()),
         Command::Models(command) => block_on(command.run()),
         Command::Doctor(command) => block_on(command.run()),
         Command::Simulate(command) => block_on(command.run()),

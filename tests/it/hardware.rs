@@ -64,3 +64,38 @@ fn this_machine_gets_an_answer_that_can_be_recorded_and_read_again() {
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("no snapshot"));
 }
+
+#[tokio::test]
+async fn an_engine_is_measured_in_numbers() {
+    use xrouter::simulator::{Profile, Reply, Simulator};
+    let engine = Simulator::start(Profile { api_key: Some("k".to_owned()), ..Profile::default() }).await.unwrap();
+    engine.always(Reply::Text("0".to_owned()));
+    let url = engine.base_url();
+    let run = |more: &'static [&'static str], key: bool| {
+        let url = url.clone();
+        let running = tokio::task::spawn_blocking(move || {
+            let folder = tempfile::tempdir().unwrap();
+            let mut command = Program::xrouter(folder.path());
+            command.args(["hardware", "--bench", &url]).args(more);
+            if key {
+                command.args(["--key-env", "ENGINE_KEY"]).env("ENGINE_KEY", "k");
+            }
+            command.output().unwrap()
+        });
+        async { running.await.unwrap() }
+    };
+    let output = run(&["--json"], true).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&json["model"], &json["judging"]["prompts"]), (&Value::from("simulated"), &Value::from(60)));
+    let judging = &json["judging"];
+    // It says cheap to everything: a third of the prompts is.
+    assert!((judging["agreement"].as_f64().unwrap() - 1.0 / 3.0).abs() < 1e-9, "{judging}");
+    assert_eq!((&judging["trivial_cheap"], &judging["hard_not_cheap"]), (&Value::from(1.0), &Value::from(0.0)));
+    assert_eq!((&json["tools"], &json["json"]), (&Value::from(0), &Value::from(0)));
+    assert_eq!(json["paces"].as_array().unwrap().len(), 2);
+    assert!(json["verdict"].as_str().unwrap().contains("no classifier: it agrees on 33 %"), "{json}");
+    let output = run(&[], false).await;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && text.contains("if it wants a key, set api_key"), "{text}");
+}
