@@ -19,6 +19,7 @@ mod crash;
 mod dashboard;
 mod decision;
 mod dialects;
+mod docs;
 mod doctor;
 mod fallback;
 mod fuzz;
