@@ -133,9 +133,8 @@ impl Gateway {
     /// What keeps an upstream from taking a request. What is unknown keeps nobody.
     pub(super) fn hinders(&self, target: &Target, request: &ChatRequest<'_>, needs: &Needs) -> Option<Limit> {
         let upstream = &target.upstream;
-        let model = upstream.model.as_deref().unwrap_or(&request.model);
-        let known = self.catalog.find(upstream.provider, model).map(|facts| facts.abilities).unwrap_or_default();
-        let Abilities { context_window, tools, images, audio, json_schema, reasoning } = upstream.abilities.or(known);
+        let Abilities { context_window, tools, images, audio, json_schema, reasoning } =
+            target.abilities(&request.model, &self.catalog);
         let asked = [
             (needs.tools, tools, "tools"),
             (needs.images, images, "images"),

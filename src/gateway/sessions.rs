@@ -123,8 +123,9 @@ impl Sessions {
             Some(redis) => redis.get(&name(key)).await.ok().flatten().as_deref().and_then(read),
             None => None,
         };
-        // Where Redis is gone, what this router knows itself still holds.
-        let known = shared.or_else(|| self.pins.as_ref()?.get(&key));
+        // Where Redis is gone, what this router knows itself still holds. Of one that only begins like another, the other
+        // need not be known yet: when the step ends, it is looked for.
+        let known = shared.or_else(|| self.pins.as_ref().filter(|_| goes_on)?.get(&key));
         Held { key, known, goes_on, tier: None }
     }
 

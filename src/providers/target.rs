@@ -3,7 +3,7 @@
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 
 use super::Dialect;
-use crate::catalog::{Catalog, Price, Provider};
+use crate::catalog::{Abilities, Catalog, Price, Provider};
 use crate::config::{Secret, Upstream};
 
 /// A callable upstream.
@@ -17,6 +17,8 @@ pub struct Target {
     pub headers: HeaderMap,
     /// What its tokens cost.
     pub pricing: Pricing,
+    /// What its own model can do: as configured, else as the catalogue has it. Nothing where the model is the request's.
+    abilities: Option<Abilities>,
     /// The root of its API.
     root: reqwest::Url,
     /// Where its own model is asked, plain and streamed: made once.
@@ -32,6 +34,11 @@ pub enum Pricing {
     ByModel,
     /// Nobody knows.
     Unknown,
+}
+
+fn abilities(upstream: &Upstream, model: &str, catalog: &Catalog) -> Abilities {
+    let known = catalog.find(upstream.provider, model).map(|facts| facts.abilities);
+    upstream.abilities.or(known.unwrap_or_default())
 }
 
 impl Target {
@@ -54,11 +61,18 @@ impl Target {
                 catalog.find(upstream.provider, model).map_or(Pricing::Unknown, |facts| Pricing::Fixed(facts.price))
             }
         };
-        let mut target = Target { upstream, dialect, headers, pricing, root, chat: None };
+        let abilities = upstream.model.as_deref().map(|model| abilities(&upstream, model, catalog));
+        let mut target = Target { upstream, dialect, headers, pricing, abilities, root, chat: None };
         if let Some(model) = target.upstream.model.as_deref() {
             target.chat = Some([false, true].map(|stream| target.chat_url(model, stream)));
         }
         Ok(target)
+    }
+
+    /// What a model can do here, as far as it is known.
+    #[must_use]
+    pub fn abilities(&self, model: &str, catalog: &Catalog) -> Abilities {
+        self.abilities.unwrap_or_else(|| abilities(&self.upstream, model, catalog))
     }
 
     /// Where an answer of a model is asked for.
