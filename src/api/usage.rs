@@ -92,8 +92,8 @@ impl From<&Totals> for UsageTotals {
             errors: totals.errors,
             unmeasured_requests: totals.unmeasured_requests,
             estimated_requests: totals.estimated_requests,
-            frontier_cost_usd: totals.known_cost().map(|_| totals.frontier_cost.as_usd()),
-            saved_usd: totals.known_cost().map(|_| totals.saved.as_usd()),
+            frontier_cost_usd: totals.known_frontier().map(|(cost, _)| cost.as_usd()),
+            saved_usd: totals.known_frontier().map(|(_, saved)| saved.as_usd()),
             duration_ms: Latency::from(&totals.duration),
             first_token_ms: Latency::from(&totals.first_token),
         }

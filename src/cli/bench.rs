@@ -83,6 +83,11 @@ pub(super) async fn run(url: &str, model: Option<&str>, key_env: Option<&str>, a
     if let (Some(name), true) = (key_env, environment.is_empty()) {
         return Err(Failure::Usage(anyhow!("--key-env {name}: that variable is not set")));
     }
+    let is_address =
+        url.parse::<reqwest::Url>().is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+    if !is_address {
+        return Err(Failure::Usage(anyhow!("--bench {url}: an address begins with http:// or https://")));
+    }
     let key = key_env.map(|name| format!("api_key = \"${{{name}}}\"\n")).unwrap_or_default();
     let quoted = toml::Value::from(url).to_string();
     let engine = target(&format!("base_url = {quoted}\n{key}"), environment.clone(), &catalog)?;

@@ -125,7 +125,7 @@ enum Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Failure::Usage(error) | Failure::Running(error) => write!(f, "{error:#}"),
+            Failure::Usage(error) | Failure::Running(error) => f.write_str(&chain(error)),
             Failure::Told | Failure::Interrupted => Ok(()),
         }
     }
@@ -167,6 +167,7 @@ impl From<std::io::Error> for Failure {
 /// Reads the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
+    leave_quietly();
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Run(command) => block_on(command.run()),
@@ -197,6 +198,18 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Whoever reads our output may leave (`xrouter … | head`): that is the end of it, and no panic.
+fn leave_quietly() {
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or_default();
+        if message.starts_with("failed printing to std") && message.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        told(panic);
+    }));
+}
+
 fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(work);
@@ -206,10 +219,21 @@ fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failu
 
 fn say(error: &anyhow::Error, code: u8) -> ExitCode {
     let mark = console::style("error:").for_stderr().red().bold();
-    for line in format!("{error:#}").lines() {
+    for line in chain(error).lines() {
         eprintln!("{mark} {line}");
     }
     ExitCode::from(code)
+}
+
+/// An error and its causes, without those that it tells itself.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// What a command needs to know to serve: the configuration, checked.

@@ -57,6 +57,9 @@ pub(super) fn explain(error: &ProviderError, upstream: &Upstream, model: &str) -
         ProviderError::Status { status: 404, .. } if upstream.provider == Provider::Ollama => {
             format!("`ollama pull {model}` brings the model")
         }
+        ProviderError::Status { status: 400 | 404..500, .. } if model.is_empty() => {
+            format!("is {root} the root of an API of {}?", upstream.provider)
+        }
         ProviderError::Status { status: 404, .. } => {
             format!("is `{model}` a model that this key may ask, and is {root} right? `xrouter models` lists them")
         }
@@ -70,5 +73,14 @@ pub(super) fn explain(error: &ProviderError, upstream: &Upstream, model: &str) -
             "name a model".to_owned()
         }
     };
-    (error.to_string(), mend)
+    (brief(&error.to_string()), mend)
+}
+
+/// One line of what was said: some answer with a whole page.
+fn brief(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let (before, page) = text.split_at(text.find("<!DOCTYPE").or_else(|| text.find("<html")).unwrap_or(text.len()));
+    let line = before.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    let line: String = line.chars().take(LONGEST).collect();
+    if page.is_empty() { line } else { format!("{line} a web page") }
 }

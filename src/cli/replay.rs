@@ -12,7 +12,7 @@ use regex::Regex;
 use super::usage::period;
 use super::{Failure, HistoryFile, load};
 use crate::catalog::{Catalog, NanoUsd, Price, Tier};
-use crate::config::{Loaded, Rule};
+use crate::config::{ClassifierKind, Loaded, Rule};
 use crate::protocol::TokenUsage;
 use crate::providers::Target;
 use crate::routing::{Rules, Thresholds};
@@ -92,6 +92,9 @@ impl Replay {
 
 /// The other configuration, as far as the history can be judged by it.
 struct Judge {
+    kind: ClassifierKind,
+    /// Confidence under which a cascade asks its model.
+    unsure_below: f64,
     thresholds: Thresholds,
     /// Each with what it wants of the model's name.
     rules: Vec<(Rule, Option<Regex>)>,
@@ -114,7 +117,13 @@ impl Judge {
         let with_model = |rule: &Rule| Ok((rule.clone(), rule.model.as_deref().map(Regex::new).transpose()?));
         let rules = rules.all().map(with_model).collect::<Result<_, _>>().map_err(wrong)?;
         let thresholds = Thresholds { medium_at: classifier.medium_at, frontier_at: classifier.frontier_at };
-        Ok(Judge { thresholds, rules, prices })
+        Ok(Judge {
+            kind: classifier.effective_kind(),
+            unsure_below: classifier.unsure_below,
+            thresholds,
+            rules,
+            prices,
+        })
     }
 
     fn look(&self, row: &HistoryRow, outcome: &mut Outcome) {
@@ -146,10 +155,21 @@ impl Judge {
 
     /// The tier now; or why it stays as it was.
     fn decide(&self, row: &HistoryRow) -> Result<Tier, String> {
+        if row.source != "forced" && self.kind == ClassifierKind::Off {
+            return Ok(Tier::Frontier);
+        }
         let score = match (row.source.as_str(), row.score) {
             ("embedded" | "cache" | "rule", Some(score)) => score,
             (source, _) => return Err(source.to_owned()),
         };
+        let asks = match self.kind {
+            ClassifierKind::Llm => true,
+            ClassifierKind::Cascade => row.confidence.is_some_and(|confidence| confidence < self.unsure_below),
+            ClassifierKind::Embedded | ClassifierKind::Off => false,
+        };
+        if asks {
+            return Err("a model would be asked".to_owned());
+        }
         let mut tier = self.thresholds.tier(score);
         let held = held(row);
         for (rule, model) in &self.rules {
@@ -241,6 +261,8 @@ impl Outcome {
         for (source, count) in &self.kept {
             println!("  {:<19} {count:>8}", format!("kept, {source}"));
         }
+        let same = self.rows.saturating_sub(self.moved_rows() + self.kept.values().sum::<u64>());
+        println!("  {:<19} {same:>8}", "as before");
         if self.moved_rows() > self.unpriced {
             let difference = NanoUsd(self.after - self.before);
             println!(

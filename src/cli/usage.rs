@@ -200,7 +200,7 @@ fn cells(line: &Line) -> Vec<String> {
         grouped(totals.cached_input_tokens),
         grouped(totals.output_tokens),
         usd(known),
-        usd(known.map(|_| totals.saved)),
+        usd(totals.known_frontier().map(|(_, saved)| saved)),
         ms(&totals.duration, 0.5),
         ms(&totals.duration, 0.95),
         ms(&totals.first_token, 0.5),

@@ -103,7 +103,7 @@ async fn figures(store: &Store, words: &'static Words, range: Range) -> Result<F
     }
     Ok(Figures {
         cost: total.known_cost(),
-        saved: total.known_cost().map(|_| total.saved),
+        saved: total.known_frontier().map(|(_, saved)| saved),
         total,
         tiers: lines,
         chart: chart(&store.points(range.from(now), range.by_day()).await?, range, now),

@@ -45,15 +45,9 @@ impl Gateway {
             classify_us: super::record::micros(begun.elapsed()),
             session,
         };
-        let tally = |source| {
-            if remember {
-                self.tally.count(source, false);
-            }
-        };
         let tier_header = call.tier_header.as_deref();
         if let Some(tier) = routing::forced(&request.model, tier_header)? {
             let reason = if tier_header.is_some() { "named by the header" } else { "named by the model" };
-            tally(Source::Forced);
             return Ok(decided(
                 Classified::embedded(Decision::settled(tier, Source::Forced, reason)),
                 None,
@@ -62,7 +56,6 @@ impl Gateway {
         }
         if matches!(*self.classifier, Classifier::Off) {
             let off = Decision::settled(Tier::Frontier, Source::Disabled, "the classifier is off");
-            tally(Source::Disabled);
             return Ok(decided(Classified::embedded(off), None, Features::default()));
         }
         let input = routing::input(request, self.strategy, self.max_chars);
@@ -106,11 +99,8 @@ impl Gateway {
         // not outlive the failure.
         let holds = input.step != Step::SideCall && decision.source != Source::Fallback;
         held = held.map(|held| held.to(Some(decision.tier).filter(|_| holds)));
-        if remember {
-            self.tally.count(decision.source, classified.asked);
-            if let Some(held) = &held {
-                self.sessions.hold(held).await;
-            }
+        if let Some(held) = held.as_ref().filter(|_| remember) {
+            self.sessions.hold(held).await;
         }
         Ok(decided(classified, held, features))
     }

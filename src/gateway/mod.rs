@@ -233,6 +233,8 @@ impl Gateway {
             Ok((tier, _)) => self.answered_before(&request, &call, *tier),
             Err(_) => Found::Nothing,
         };
+        let source = if matches!(found, Found::Hit(_)) { Source::ResponseCache } else { decided.decision.source };
+        self.tally.count(source, decided.asked);
         let ChatCall { body, request_id, session, key, arrived, .. } = call.clone();
         let is_begun = request.messages.iter().any(|message| message.role == "assistant");
         // A conversation of one turn is none yet: only what goes on gets a name of ours.

@@ -257,7 +257,7 @@ fn nvidia(snapshot: &Snapshot, gpu: &Gpu) -> Place {
             Engine::Vllm => format!("--tensor-parallel-size {alike}"),
             Engine::Mlx | Engine::LlamaCpp => format!("--split-mode layer over {alike} cards"),
         };
-        let all = gib(total / 10 * 9 * alike);
+        let all = gib((total / 10 * 9).saturating_mul(alike));
         notes.push(format!("there are {alike} such cards, each with its own memory; the figures are for one of them"));
         notes.push(format!("split over all of them ({parallel}) a model may take up to {all} GiB in sum"));
     }

@@ -130,8 +130,8 @@ pub fn groups_as_csv(by: &[GroupBy], groups: &[Group]) -> Bytes {
             totals.errors.to_string(),
             totals.unmeasured_requests.to_string(),
             totals.estimated_requests.to_string(),
-            figure(totals.known_cost().map(|_| totals.frontier_cost)),
-            figure(totals.known_cost().map(|_| totals.saved)),
+            figure(totals.known_frontier().map(|(cost, _)| cost)),
+            figure(totals.known_frontier().map(|(_, saved)| saved)),
         ]);
         for histogram in [totals.duration, totals.first_token] {
             for share in [0.5, 0.95, 0.99] {

@@ -167,6 +167,9 @@ pub struct AttemptRow {
     pub duration_ms: Option<f64>,
 }
 
+/// Longest wait for rows that are on their way into the file.
+const FLUSH: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// The columns of a row, in the order in which [`Raw::read`] takes them.
 pub(super) const COLUMNS: &str = "r.id, r.request_id, r.created_at_ms, s.session, r.key_id, r.decision, r.tier,
     r.source_id, r.score, r.upstream_id, r.provider_id, r.requested_model_id, r.selected_model_id, r.stream, r.status,
@@ -271,7 +274,15 @@ impl Store {
     pub async fn request(&self, request_id: &str) -> Result<Option<(HistoryRow, Vec<AttemptRow>)>, StoreError> {
         let readers = self.readers();
         let mut connection = readers.connection().await?;
-        let id = find(&mut connection, request_id).await?.map(|(id, _)| id);
+        let mut id = find(&mut connection, request_id).await?.map(|(id, _)| id);
+        if id.is_none() {
+            if let Some(begun) = under_way(&mut connection, request_id).await? {
+                return Ok(Some(begun));
+            }
+            // It may have ended just now: rows come into the file in groups.
+            let _ = tokio::time::timeout(FLUSH, self.flush()).await;
+            id = find(&mut connection, request_id).await?.map(|(id, _)| id);
+        }
         let Some(id) = id else { return under_way(&mut connection, request_id).await };
         let mut query = QueryBuilder::new("select ");
         query.push(COLUMNS).push(" from requests r left join sessions s on s.id = r.session_id where r.id = ");

@@ -256,6 +256,13 @@ impl std::ops::AddAssign for Totals {
 }
 
 impl Totals {
+    /// What the same tokens would have cost on the frontier tier, and that less the cost; `None` where nobody knows it: a
+    /// sum of 0 is one of nothing.
+    #[must_use]
+    pub fn known_frontier(&self) -> Option<(NanoUsd, NanoUsd)> {
+        (self.frontier_cost.0 != 0).then_some((self.frontier_cost, self.saved))
+    }
+
     /// The cost, or `None` if no request has one.
     #[must_use]
     pub fn known_cost(&self) -> Option<NanoUsd> {

@@ -167,7 +167,7 @@ fn init_writes_from_flags_what_run_can_read_and_keeps_what_it_replaces() {
         (&["--cheap", "openai_compatible:x"], "--cheap-base-url is missing"),
         (&["--cheap", "azure_openai:", "--cheap-base-url", "http://x"], "--cheap-deployment is missing"),
         (&["--mode", "cloud"], "--frontier is missing"),
-        (&[], "--cheap is missing: no local engine"),
+        (&[], "--cheap is missing: local engines were not looked for"),
         (&["--import"], "--import: there is no"),
     ] {
         let all = [["init", "--yes", "--no-probe"].as_slice(), flags].concat();
@@ -175,6 +175,58 @@ fn init_writes_from_flags_what_run_can_read_and_keeps_what_it_replaces() {
         assert!(code == Some(2) && lines[0].contains(missing), "{flags:?}: {lines:?}");
         assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "nothing is written");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn init_keeps_what_is_there_as_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let real = folder.path().join("real.toml");
+    // Not complete, its owner's alone, and reached by a link.
+    std::fs::write(&real, "# mine\n[server]\napi_key = \"routersecret\"\nport = 19040\n").unwrap();
+    std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::os::unix::fs::symlink("real.toml", folder.path().join("xrouter.toml")).unwrap();
+    let flags = ["init", "--yes", "--no-probe", "--mode", "cloud", "--frontier", "openai:gpt-5"];
+    let text = out(&Program::run(folder.path(), &flags));
+    assert!(
+        text.contains("127.0.0.1:19040") && text.contains("THE-ROUTERS-KEY") && !text.contains("routersecret"),
+        "{text}"
+    );
+    assert!(std::fs::symlink_metadata(folder.path().join("xrouter.toml")).unwrap().is_symlink());
+    assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
+    let toml = std::fs::read_to_string(&real).unwrap();
+    assert!(toml.starts_with("# mine\n[server]") && toml.contains("gpt-5"), "{toml}");
+    // Tiers that stay name variables, too: all that are missing are told.
+    let three =
+        "[tiers.cheap]\nbase_url = \"http://x\"\n[tiers.medium]\nprovider = \"groq\"\napi_key = \"${GROQ_API_KEY}\"\n";
+    std::fs::write(&real, three).unwrap();
+    let text = out(&Program::run(folder.path(), &flags));
+    assert!(text.contains("set GROQ_API_KEY") && text.contains("set OPENAI_API_KEY"), "{text}");
+    // What is laid over the file is told.
+    let output = Program::xrouter(folder.path()).args(flags).env("FRONTIER_MODEL", "other").output().unwrap();
+    assert!(out(&output).contains("FRONTIER_MODEL in the environment or in .env: laid over"), "{}", out(&output));
+    // The name of a variable is one, and a key that was pasted there is not repeated.
+    let pasted = [flags.as_slice(), &["--frontier-key-env", "sk-12345"]].concat();
+    let (code, lines) = failure(&Program::run(folder.path(), &pasted));
+    assert!(
+        code == Some(2) && lines[0].contains("wants the name of a variable") && !lines[0].contains("12345"),
+        "{lines:?}"
+    );
+    let other = tempfile::tempdir().unwrap();
+    std::fs::write(other.path().join("upstreams.json"), "{broken").unwrap();
+    let (code, lines) = failure(&Program::run(other.path(), &["init", "--yes", "--no-probe", "--import"]));
+    assert!(code == Some(2) && lines.join(" ").contains("is no JSON"), "{lines:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_leaves_is_the_end_and_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = Program::xrouter(folder.path()).args(["config", "schema"]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }
 
 #[test]
@@ -281,6 +333,15 @@ async fn replay_tells_what_another_configuration_would_move() {
         let count =
             json["moved"].as_array().unwrap().iter().map(|moved| moved["requests"].as_u64().unwrap()).sum::<u64>();
         assert_eq!(count, moved, "{more}: {json}");
+    }
+    for (kind, moved) in [("off", 2), ("llm", 0)] {
+        let more = format!("[classifier]\nkind = \"{kind}\"\nbase_url = \"http://127.0.0.1:1\"\nmodel = \"m\"\n");
+        std::fs::write(folder.path().join("xrouter.toml"), fleet.toml(&more)).unwrap();
+        let json: Value = serde_json::from_str(&replay(&["--json"])).unwrap();
+        let count =
+            json["moved"].as_array().unwrap().iter().map(|moved| moved["requests"].as_u64().unwrap()).sum::<u64>();
+        assert_eq!(count, moved, "{kind}: {json}");
+        assert_eq!(json["kept"]["a model would be asked"].as_u64().unwrap_or(0), if kind == "llm" { 3 } else { 0 });
     }
     let off = "[classifier]\nrules_off = [\"greeting\", \"proof\"]\nfrontier_at = 1.0\n";
     std::fs::write(folder.path().join("xrouter.toml"), fleet.toml(off)).unwrap();

@@ -59,6 +59,16 @@ fn this_machine_gets_an_answer_that_can_be_recorded_and_read_again() {
     std::fs::write(folder.path().join("this.json"), &output.stdout).unwrap();
     let again = Program::run(folder.path(), &["hardware", "--json", "--snapshot", "this.json"]);
     assert_eq!(serde_json::from_slice::<Value>(&again.stdout).unwrap(), json);
+    // Figures that no machine has are no panic.
+    let gpu = serde_json::json!({ "vendor": "nvidia", "name": "NVIDIA X", "kind": "dedicated", "memory_total": u64::MAX,
+        "memory_free": u64::MAX, "compute_capability": u32::MAX, "driver": null });
+    let mut huge = json["snapshot"].clone();
+    huge["gpus"] = vec![gpu; 16].into();
+    huge["memory"] = serde_json::json!({ "total": u64::MAX, "available": 0, "container_limit": null });
+    huge["os"] = "linux".into();
+    std::fs::write(folder.path().join("huge.json"), huge.to_string()).unwrap();
+    let output = Program::run(folder.path(), &["hardware", "--snapshot", "huge.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     std::fs::write(folder.path().join("other.json"), "{\"os\": 1}").unwrap();
     let wrong = Program::run(folder.path(), &["hardware", "--snapshot", "other.json"]);
     assert_eq!(wrong.status.code(), Some(2));

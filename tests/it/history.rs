@@ -591,3 +591,15 @@ async fn a_file_that_cannot_be_used_is_left_as_it_is_with_a_word_on_what_to_do()
     std::fs::write(&path, bytes).unwrap();
     refused("it is no intact SQLite database");
 }
+
+#[tokio::test]
+async fn a_request_is_found_the_moment_that_its_answer_is_there() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("")).await;
+    for number in 0..20 {
+        let id = format!("my-own-id-{number}");
+        assert_eq!(app.http.with("x-request-id", &id).chat(&question("hi")).await.status, 200);
+        let found = app.http.get(&format!("/requests/{id}")).await;
+        assert_eq!((found.status, found.json()["request"]["status"].as_i64()), (200, Some(200)), "{}", found.text());
+    }
+}

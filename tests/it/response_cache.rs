@@ -69,6 +69,7 @@ async fn what_it_saved_is_counted_apart_from_the_tiers() {
     assert_eq!(tiers, ["cheap", "response_cache"]);
     let metrics = app.http.get("/metrics").await.text();
     assert!(metrics.contains("xrouter_response_cache_total{result=\"hit\"} 2"), "{metrics}");
+    assert!(metrics.contains("xrouter_decisions_total{source=\"response_cache\"} 2"), "{metrics}");
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(app.database());
     sums_equal_rows(&mut SqliteConnection::connect_with(&options).await.unwrap()).await;
 }

@@ -302,16 +302,17 @@ async fn files_of_the_earlier_router_are_taken_over() {
     let folder = tempfile::tempdir().unwrap();
     let old = simulator(Provider::OpenaiCompatible, true).await;
     let dotenv = format!(
-        "CLASSIFIER_ENABLED=false\nFRONTIER_BASE_URL={}\nFRONTIER_API_KEY={KEY}\nFRONTIER_MODEL=simulated\n",
+        "CLASSIFIER_ENABLED=false\nPORT=19033\nFRONTIER_BASE_URL={}\nFRONTIER_API_KEY={KEY}\nFRONTIER_MODEL=simulated\n",
         old.base_url()
     );
     std::fs::write(folder.path().join(".env"), &dotenv).unwrap();
     let path = folder.path().to_owned();
-    let arguments = ["init", "--yes", "--import", "--mode", "cloud"];
+    let arguments = ["init", "--yes", "--import"];
     let output = tokio::task::spawn_blocking(move || Program::run(&path, &arguments)).await.unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(text.contains("simulated answers in"), "{text}");
+    assert!(text.contains("simulated answers in") && text.contains("127.0.0.1:19033"), "{text}");
+    assert!(text.contains("FRONTIER_BASE_URL, FRONTIER_MODEL in the environment or in .env: laid over"), "{text}");
     let toml = std::fs::read_to_string(folder.path().join("xrouter.toml")).unwrap();
     assert!(toml.contains("api_key = \"${FRONTIER_API_KEY}\"") && toml.contains(&old.base_url()), "{toml}");
     assert_eq!(std::fs::read_to_string(folder.path().join(".env")).unwrap(), dotenv, "it is left as it was");

@@ -14,6 +14,15 @@ use crate::hardware::Speed;
 /// Rows of a long list that are shown at once.
 const ROWS: usize = 12;
 
+/// Models that are usual for the three tiers, where the provider lists them.
+const SUGGESTED: [(Provider, [&str; 3]); 5] = [
+    (Provider::Openai, ["gpt-5-nano", "gpt-5.6-terra", "gpt-5.6"]),
+    (Provider::Anthropic, ["claude-haiku-4-5", "claude-sonnet-5-5", "claude-opus-4-5"]),
+    (Provider::Gemini, ["gemini-2.5-flash-lite", "gemini-3.5-flash", "gemini-3.1-pro-preview"]),
+    (Provider::Groq, ["openai/gpt-oss-20b", "openai/gpt-oss-120b", "openai/gpt-oss-120b"]),
+    (Provider::Mistral, ["mistral-small-latest", "mistral-medium-latest", "mistral-large-latest"]),
+];
+
 /// Asks for everything that flags do not say.
 pub(super) fn plan(init: &Init, scene: &Scene) -> Result<Plan, Failure> {
     welcome(scene).map_err(interrupted)?;
@@ -86,7 +95,9 @@ fn welcome(scene: &Scene) -> std::io::Result<()> {
     }
     found.extend(scene.found.keys().into_iter().map(|(provider, name)| format!("a key of {provider} in {name}")));
     if found.is_empty() {
-        found.push("no keys in the environment, no engine on its usual port".to_owned());
+        let looked =
+            if scene.probes { "no engine on its usual port" } else { "engines were not looked for (--no-probe)" };
+        found.push(format!("no keys in the environment, {looked}"));
     }
     note("found", found.join("\n"))
 }
@@ -96,7 +107,7 @@ fn count(models: usize) -> String {
 }
 
 fn offers_import(scene: &Scene) -> std::io::Result<bool> {
-    if scene.found.old.is_none() || scene.found.text.is_some() {
+    if !matches!(scene.found.old, Some(Ok(_))) || scene.found.text.is_some() {
         return Ok(false);
     }
     let files: Vec<String> = scene.found.old_files.iter().map(|file| file.display().to_string()).collect();
@@ -222,8 +233,11 @@ fn questions(tier: Tier, scene: &Scene) -> Result<Choice, Failure> {
         let deployment: String =
             input("Which deployment?").placeholder("gpt-5-mini").interact().map_err(interrupted)?;
         choice.deployment = Some(deployment.trim().to_owned());
-        let version: String =
-            input("Which API version?").default_input("2024-10-21").interact().map_err(interrupted)?;
+        let version: String = input("Which API version?")
+            .placeholder("2024-10-21")
+            .default_input("2024-10-21")
+            .interact()
+            .map_err(interrupted)?;
         choice.api_version = Some(version.trim().to_owned());
     }
     choice.key = key(tier, provider, scene).map_err(interrupted)?;
@@ -271,7 +285,8 @@ fn base_url(provider: Provider, scene: &Scene) -> std::io::Result<Option<String>
         _ => ("Address of its API", "http://localhost:8000/v1"),
     };
     let usual = found.as_deref().or(provider.default_base_url());
-    let mut question = input(prompt).placeholder(placeholder).validate(is_url);
+    // What Enter takes is what is shown.
+    let mut question = input(prompt).placeholder(usual.unwrap_or(placeholder)).validate(is_url);
     if let Some(usual) = usual {
         question = question.default_input(usual);
     }
@@ -358,6 +373,13 @@ fn model(tier: Tier, choice: &Choice, scene: &Scene) -> Result<Option<String>, F
     }
     let mut question =
         select(format!("Which model for the {tier} tier? (type to search)")).filter_mode().max_rows(ROWS);
+    let suggested = SUGGESTED.iter().find(|(provider, ..)| *provider == choice.provider);
+    let suggested =
+        suggested.map(|(_, models)| models[tier as usize]).filter(|model| names.iter().any(|(id, _)| id == model));
+    if suggested.is_none() && names.len() > 1 {
+        // The first of an alphabet is no suggestion.
+        question = question.item(ModelAnswer::Type, "I type its name", "or choose one below");
+    }
     for (id, hint) in &names {
         question = question.item(ModelAnswer::Listed(id.clone()), id, hint);
     }
@@ -412,4 +434,20 @@ pub(super) fn agrees(plan: &Plan, out: &std::path::Path, scene: &Scene) -> Resul
     note("what will be written", lines.join("\n")).map_err(interrupted)?;
     let told = if scene.found.text.is_some() { " (a back-up of the old one is kept)" } else { "" };
     confirm(format!("Write {}{told}?", out.display())).initial_value(true).interact().map_err(interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Catalog;
+
+    #[test]
+    fn what_is_suggested_is_in_the_catalogue() {
+        let catalog = Catalog::embedded();
+        for (provider, models) in SUGGESTED {
+            for model in models {
+                assert!(catalog.find(provider, model).is_some(), "{provider} {model}");
+            }
+        }
+    }
 }

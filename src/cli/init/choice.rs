@@ -69,6 +69,13 @@ impl Choice {
         choice.deployment.clone_from(&more.deployment);
         choice.api_version.clone_from(&more.api_version);
         if let Some(name) = &more.key_env {
+            let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            if !is_name {
+                // Not repeated: it may be the key itself.
+                return Err(wrong(format!(
+                    "--{tier}-key-env wants the name of a variable: letters, digits and underscores"
+                )));
+            }
             choice.key = Key::Variable(name.clone());
         }
         if choice.base_url.is_none() && provider.default_base_url().is_none() {

@@ -41,10 +41,8 @@ pub(super) struct Found {
     pub(super) engines: Vec<Engine>,
     /// The file that will be written, if it is there.
     pub(super) text: Option<String>,
-    /// The same, read.
-    pub(super) existing: Option<Box<Loaded>>,
-    /// A configuration of the earlier router, and the files that it is in.
-    pub(super) old: Option<Box<Loaded>>,
+    /// A configuration of the earlier router, or what is wrong with it, and the files that it is in.
+    pub(super) old: Option<Result<Box<Loaded>, String>>,
     pub(super) old_files: Vec<PathBuf>,
 }
 
@@ -74,23 +72,11 @@ impl Found {
         let variables = |sources: &Sources| sources.variables();
         let beside = Sources { dotenv: dotenv.clone(), ..sources.clone() };
         let environment = variables(&beside);
-        let existing = match &text {
-            None => None,
-            Some(text) => {
-                let mut standing_in = beside.environment.clone();
-                standing_in.extend(stand_ins(text, &environment));
-                let sources = Sources {
-                    environment: standing_in,
-                    config_file: Some(out.to_owned()),
-                    config_text: Some(text.clone()),
-                    upstreams_file: None,
-                    ..beside.clone()
-                };
-                // One that is wrong is said to be so, and not replaced unseen.
-                let loaded = crate::config::load(&sources).context(format!("{} is there, and wrong", out.display()));
-                Some(Box::new(loaded.map_err(Failure::Usage)?))
-            }
-        };
+        if let Some(text) = &text {
+            // One that cannot be read as TOML is not replaced unseen; what it lacks is added.
+            let read = text.parse::<toml_edit::DocumentMut>();
+            read.context(format!("{} is there, and no TOML", out.display())).map_err(Failure::Usage)?;
+        }
         let upstreams = Some(folder.join("upstreams.json")).filter(|file| file.is_file());
         let old_sources = Sources {
             dotenv: dotenv.clone(),
@@ -100,16 +86,24 @@ impl Found {
             ..Sources::default()
         };
         let has_old = !old_sources.is_empty();
-        let old = has_old.then(|| crate::config::load(&old_sources).ok().map(Box::new)).flatten();
+        let load = || crate::config::load(&old_sources).map(Box::new).map_err(|error| error.to_string());
+        let old = has_old.then(load);
         let old_files = dotenv.iter().map(|(file, _)| file.clone()).chain(upstreams).collect();
         let engines = if probes { runtime.block_on(engines(&environment)) } else { Vec::new() };
-        Ok(Found { snapshot, advice, environment, engines, text, existing, old, old_files })
+        Ok(Found { snapshot, advice, environment, engines, text, old, old_files })
     }
 
-    /// Whether the existing file itself has this tier.
-    pub(super) fn writes(&self, tier: Tier) -> bool {
-        let table = self.text.as_deref().and_then(|text| text.parse::<toml_edit::DocumentMut>().ok());
-        table.is_some_and(|document| document.get("tiers").and_then(|tiers| tiers.get(tier.as_str())).is_some())
+    /// What the existing file has for this tier, in a few words.
+    pub(super) fn written(&self, tier: Tier) -> Option<String> {
+        let document = self.text.as_deref()?.parse::<toml_edit::DocumentMut>().ok()?;
+        let table = document.get("tiers")?.get(tier.as_str())?;
+        if let Some(list) = table.get("upstreams") {
+            let count = list.as_array_of_tables().map_or(0, toml_edit::ArrayOfTables::len);
+            return Some(format!("its {count} upstreams"));
+        }
+        let word = |name: &str| table.get(name).and_then(toml_edit::Item::as_str);
+        let words: Vec<&str> = ["provider", "base_url", "deployment", "model"].into_iter().filter_map(word).collect();
+        Some(if words.is_empty() { "what the file has".to_owned() } else { words.join(", ") })
     }
 
     /// Whether a variable is set.

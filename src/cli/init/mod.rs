@@ -148,7 +148,7 @@ impl Init {
             return Err(Failure::Interrupted);
         }
         let kept = written.commit().map_err(Failure::Running)?;
-        snippets::print(&self.out, &plan, &scene, &kept, asks).map_err(interrupted)
+        snippets::print(&self.out, &plan, &scene, &written, &kept, asks).map_err(interrupted)
     }
 
     /// What a tier's flags say.
@@ -169,7 +169,8 @@ impl Init {
     /// A plan without questions.
     fn decide(&self, scene: &Scene) -> Result<Plan, Failure> {
         let mut plan = Plan::of_existing(scene, self.import)?;
-        let mode = self.mode.unwrap_or(if plan.has_all() || self.cheap.is_some() { Mode::Full } else { Mode::Quick });
+        let is_full = plan.has_all() || self.cheap.is_some() || self.import;
+        let mode = self.mode.unwrap_or(if is_full { Mode::Full } else { Mode::Quick });
         for tier in Tier::ALL {
             if let Some(choice) = self.chosen(tier)? {
                 plan.set(tier, choice);
@@ -177,18 +178,11 @@ impl Init {
         }
         match mode {
             Mode::Cloud => plan.judge = Some(Judge::Off),
-            Mode::Quick if self.cheap.is_none() && !plan.has(Tier::Cheap) => match scene.found.local() {
-                Some(choice) => {
-                    plan.judge = Some(choice.judge());
-                    plan.set(Tier::Cheap, choice);
-                }
-                None => {
-                    return Err(Failure::Usage(anyhow!(
-                        "--cheap is missing: no local engine with a model was found (Ollama, llama.cpp, vLLM, LM Studio); \
-                         give it as PROVIDER:MODEL, like --cheap ollama:llama3.2:3b, or choose --mode cloud"
-                    )));
-                }
-            },
+            Mode::Quick if self.cheap.is_none() && !plan.has(Tier::Cheap) => {
+                let choice = scene.found.local().ok_or_else(|| no_engine(scene))?;
+                plan.judge = Some(choice.judge());
+                plan.set(Tier::Cheap, choice);
+            }
             Mode::Quick | Mode::Full => {}
         }
         plan.judge = self.classifier.or(plan.judge);
@@ -201,6 +195,17 @@ impl Init {
         }
         Ok(plan)
     }
+}
+
+fn no_engine(scene: &Scene) -> Failure {
+    let looked = if scene.probes {
+        "no local engine with a model was found (Ollama, llama.cpp, vLLM, LM Studio)"
+    } else {
+        "local engines were not looked for (--no-probe)"
+    };
+    Failure::Usage(anyhow!(
+        "--cheap is missing: {looked}; give it as PROVIDER:MODEL, like --cheap ollama:llama3.2:3b, or choose --mode cloud"
+    ))
 }
 
 /// cliclack reports Ctrl-C as an interrupted read.

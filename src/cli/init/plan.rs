@@ -5,9 +5,9 @@ use clap::ValueEnum;
 
 use super::Scene;
 use super::choice::{Choice, Key};
-use crate::catalog::Tier;
+use crate::catalog::{Provider, Tier};
 use crate::cli::{Failure, reach};
-use crate::config::{Secret, Upstream};
+use crate::config::{ClassifierKind, Secret, Upstream};
 use crate::providers::{Target, probe};
 
 /// What decides.
@@ -52,6 +52,8 @@ pub(super) enum Pick {
 pub(super) struct Plan {
     /// Nothing means as it is.
     pub(super) judge: Option<Judge>,
+    /// Where its model is, if that is not the cheap tier's.
+    pub(super) endpoint: Option<Choice>,
     tiers: [Option<Pick>; 3],
 }
 
@@ -59,27 +61,32 @@ impl Plan {
     /// What an existing file has, and what files of the earlier router have, if they are to be taken over.
     pub(super) fn of_existing(scene: &Scene, import: bool) -> Result<Self, Failure> {
         let mut plan = Plan::default();
-        if let Some(loaded) = &scene.found.existing {
-            for tier in Tier::ALL {
-                let upstreams = loaded.upstreams.of(tier);
-                let names: Vec<&str> = upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
-                if !names.is_empty() && scene.found.writes(tier) {
-                    plan.tiers[tier as usize] = Some(Pick::Kept(names.join(", ")));
-                }
-            }
+        for tier in Tier::ALL {
+            plan.tiers[tier as usize] = scene.found.written(tier).map(Pick::Kept);
         }
         if import {
-            let old = scene.found.old.as_ref().ok_or_else(|| {
-                Failure::Usage(anyhow!(
-                    "--import: there is no `.env` or `upstreams.json` of the earlier router beside the file"
-                ))
-            })?;
+            let none = "--import: there is no `.env` or `upstreams.json` of the earlier router beside the file";
+            let old = match &scene.found.old {
+                Some(Ok(old)) => old,
+                Some(Err(error)) => return Err(Failure::Usage(anyhow!("--import: {error}"))),
+                None => return Err(Failure::Usage(anyhow!(none))),
+            };
             for tier in Tier::ALL {
                 if let Some(upstream) = old.upstreams.of(tier).first() {
                     plan.set(tier, imported(upstream, &scene.found.environment));
                 }
             }
-            plan.judge = old.upstreams.classifier.is_some().then_some(Judge::Llm).or(plan.judge);
+            plan.judge = Some(match old.config.classifier.effective_kind() {
+                ClassifierKind::Off => Judge::Off,
+                ClassifierKind::Embedded => Judge::Embedded,
+                ClassifierKind::Llm => Judge::Llm,
+                ClassifierKind::Cascade => Judge::Cascade,
+            });
+            plan.endpoint = old.upstreams.classifier.as_ref().map(|endpoint| {
+                let key = kept_key("CLASSIFIER", endpoint.api_key.as_ref(), &scene.found.environment);
+                let base_url = Some(endpoint.endpoint.root().to_owned());
+                Choice { base_url, key, model: Some(endpoint.model.clone()), ..Choice::of(Provider::OpenaiCompatible) }
+            });
         }
         Ok(plan)
     }
@@ -106,6 +113,26 @@ impl Plan {
 
     pub(super) fn has_all(&self) -> bool {
         Tier::ALL.iter().all(|tier| self.has(*tier))
+    }
+
+    /// Variables that will be laid over what the file says of the tiers that are chosen anew.
+    pub(super) fn laid_over(&self, scene: &Scene) -> Vec<String> {
+        let mut names = Vec::new();
+        for tier in Tier::ALL {
+            let Some(choice) = self.chosen(tier) else { continue };
+            let upper = tier.as_str().to_uppercase();
+            let own = match &choice.key {
+                Key::Variable(name) | Key::Typed(name, _) => name.as_str(),
+                Key::None => "",
+            };
+            for part in ["PROVIDER", "BASE_URL", "API_KEY", "MODEL", "DEPLOYMENT", "API_VERSION"] {
+                names.push(format!("{upper}_{part}"));
+                names.push(format!("XROUTER_TIERS__{upper}__{part}"));
+            }
+            names.retain(|name| name != own);
+        }
+        names.retain(|name| scene.found.is_set(name));
+        names
     }
 
     /// Tries every upstream that is chosen anew, and warns where one does not answer.
@@ -153,15 +180,7 @@ pub(super) fn attempt(choice: &Choice, scene: &Scene) -> Result<String, (String,
 fn imported(upstream: &Upstream, environment: &[(String, String)]) -> Choice {
     let root = upstream.endpoint.root();
     let own = upstream.provider.default_base_url() == Some(root);
-    let key = upstream.api_key.as_ref().map_or(Key::None, |key| {
-        let holds = |(_, value): &&(String, String)| value == key.expose();
-        if let Some((name, _)) = environment.iter().find(holds) {
-            Key::Variable(name.clone())
-        } else {
-            let name = format!("{}_API_KEY", upstream.tier.as_str().to_uppercase());
-            Key::Typed(name, Secret::new(key.expose()))
-        }
-    });
+    let key = kept_key(&upstream.tier.as_str().to_uppercase(), upstream.api_key.as_ref(), environment);
     Choice {
         base_url: (!own).then(|| root.to_owned()),
         key,
@@ -169,5 +188,15 @@ fn imported(upstream: &Upstream, environment: &[(String, String)]) -> Choice {
         deployment: upstream.deployment.clone(),
         api_version: upstream.azure_version().map(str::to_owned),
         ..Choice::of(upstream.provider)
+    }
+}
+
+/// A key stays in the variable that holds it, or goes to `.env` as `OF_API_KEY`.
+fn kept_key(of: &str, key: Option<&Secret>, environment: &[(String, String)]) -> Key {
+    let Some(key) = key else { return Key::None };
+    let holds = |(_, value): &&(String, String)| value == key.expose();
+    match environment.iter().find(holds) {
+        Some((name, _)) => Key::Variable(name.clone()),
+        None => Key::Typed(format!("{of}_API_KEY"), key.clone()),
     }
 }

@@ -3,24 +3,30 @@
 use std::path::{Path, PathBuf};
 
 use super::Scene;
-use super::choice::Key;
 use super::plan::Plan;
-use crate::catalog::Tier;
+use super::write::Written;
 
-pub(super) fn print(out: &Path, plan: &Plan, scene: &Scene, kept: &[PathBuf], asks: bool) -> std::io::Result<()> {
+pub(super) fn print(
+    out: &Path,
+    plan: &Plan,
+    scene: &Scene,
+    written: &Written,
+    kept: &[PathBuf],
+    asks: bool,
+) -> std::io::Result<()> {
     let mut told = vec![format!("wrote {}", out.display())];
     told.extend(kept.iter().map(|file| format!("what was there before is in {}", file.display())));
-    let missing = Tier::ALL.iter().filter_map(|tier| match plan.chosen(*tier).map(|choice| &choice.key) {
-        Some(Key::Variable(name)) if !scene.found.is_set(name) => Some(name),
-        _ => None,
-    });
-    let mut missing: Vec<&String> = missing.collect();
-    missing.dedup();
+    let missing = written.missing.iter();
     told.extend(
-        missing
-            .into_iter()
-            .map(|name| format!("set {name} in the environment, or in .env beside the file, before you start")),
+        missing.map(|name| format!("set {name} in the environment, or in .env beside the file, before you start")),
     );
+    let over = plan.laid_over(scene);
+    if !over.is_empty() {
+        told.push(format!(
+            "{} in the environment or in .env: laid over what the file says; take them away to change it there",
+            over.join(", ")
+        ));
+    }
     let next = format!("next: xrouter run -c {}", out.display());
     if asks {
         for line in &told {
@@ -28,21 +34,20 @@ pub(super) fn print(out: &Path, plan: &Plan, scene: &Scene, kept: &[PathBuf], as
         }
         cliclack::outro(next)?;
         // Without a frame, so that it can be copied.
-        println!("{}", clients(scene));
+        println!("{}", clients(written));
     } else {
         for line in told {
             println!("{line}");
         }
-        println!("{next}\n\n{}", clients(scene));
+        println!("{next}\n\n{}", clients(written));
     }
     Ok(())
 }
 
 /// Lines for those who will ask: curl, packages, an agent.
-fn clients(scene: &Scene) -> String {
-    let server = scene.found.existing.as_ref().map(|loaded| &loaded.config.server);
-    let port = server.map_or(3_000, |server| server.port);
-    let key = if server.is_some_and(|server| server.api_key.is_some()) { "THE-ROUTERS-KEY" } else { "none" };
+fn clients(written: &Written) -> String {
+    let key = if written.wants_key { "THE-ROUTERS-KEY" } else { "none" };
+    let port = written.port;
     let url = format!("http://127.0.0.1:{port}/v1");
     format!(
         "curl\n  curl {url}/chat/completions -H 'Content-Type: application/json' \\\n    -H 'Authorization: Bearer {key}' -d '{{\"model\":\"auto\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}'\n\
