@@ -25,6 +25,9 @@ pub(super) struct Doctor {
     file: ConfigFile,
 }
 
+/// Widest column of names.
+const WIDEST: usize = 44;
+
 /// What came of one check.
 #[derive(Debug, serde::Serialize)]
 struct Finding {
@@ -59,8 +62,9 @@ impl Doctor {
         if self.json {
             println!("{:#}", serde_json::json!({ "ok": failed == 0, "checks": findings }));
         } else {
+            let width = findings.iter().map(|finding| finding.check.chars().count()).max().unwrap_or(0).min(WIDEST);
             for finding in &findings {
-                print(finding);
+                print(finding, width);
             }
             println!();
             match failed {
@@ -73,13 +77,13 @@ impl Doctor {
     }
 }
 
-fn print(finding: &Finding) {
+fn print(finding: &Finding, width: usize) {
     let mark = if finding.ok { style("✓").green() } else { style("✗").red().bold() };
     let mut lines = finding.message.lines();
-    println!("{mark} {:<24} {}", finding.check, lines.next().unwrap_or_default());
-    lines.for_each(|line| println!("  {:<24} {line}", ""));
+    println!("{mark} {:<width$} {}", finding.check, lines.next().unwrap_or_default());
+    lines.for_each(|line| println!("  {:<width$} {line}", ""));
     if let Some(mend) = &finding.mend {
-        println!("  {:<24} {}", "", style(mend).yellow());
+        println!("  {:<width$} {}", "", style(mend).yellow());
     }
 }
 

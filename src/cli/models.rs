@@ -79,6 +79,12 @@ impl Models {
             }
         }
         if !targets.is_empty() {
+            // Several tiers are often one server with one key: its list is the same.
+            let mut seen = std::collections::HashSet::new();
+            targets.retain(|target| {
+                let key = target.upstream.api_key.as_ref().map(|key| key.expose().to_owned());
+                seen.insert((target.models_url().to_string(), key))
+            });
             return Ok(targets);
         }
         let Some(of) = &self.of else {

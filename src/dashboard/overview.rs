@@ -99,7 +99,9 @@ async fn figures(store: &Store, words: &'static Words, range: Range) -> Result<F
         lines.push(line("none", words.no_upstream, false, unreached));
     }
     if answered_before.requests > 0 {
-        lines.push(line("none", words.response_cache, false, answered_before));
+        // Of no tier, and so no share of them.
+        let apart = line("none", words.response_cache, false, answered_before);
+        lines.push(TierLine { share: String::new(), ..apart });
     }
     Ok(Figures {
         cost: total.known_cost(),
