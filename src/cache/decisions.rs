@@ -77,7 +77,8 @@ impl Cache {
         match self {
             Cache::Off => None,
             Cache::Memory(memory) => memory.get(key),
-            Cache::Redis { redis, .. } => read(&redis.get(&name(key)).await.ok()??),
+            // Boxed, as all the futures around it would be as large as this one, and are moved for every request.
+            Cache::Redis { redis, .. } => read(&Box::pin(redis.get(&name(key))).await.ok()??),
         }
     }
 
@@ -88,7 +89,7 @@ impl Cache {
             Cache::Memory(memory) => memory.put(key, decision),
             Cache::Redis { redis, ttl_ms } => {
                 // A Redis that is gone remembers nothing, which it has said in the log.
-                let _ = redis.put(&name(key), &write(&decision), *ttl_ms).await;
+                let _ = Box::pin(redis.put(&name(key), &write(&decision), *ttl_ms)).await;
             }
         }
     }

@@ -70,6 +70,8 @@ impl Demo {
         let app = self.open(&simulators, &db).await?;
         let store = app.store.clone();
         let url = format!("http://{}", app.address);
+        let stop = CancellationToken::new();
+        let signalled = signal::wait(stop.clone());
         println!(
             "{} demo: router, three simulated upstreams (OpenAI, Gemini, Anthropic), no key needed",
             style("xrouter").bold()
@@ -78,9 +80,8 @@ impl Demo {
         println!("  dashboard   {}", style(format!("{url}/dashboard")).cyan().bold());
         println!();
 
-        let stop = CancellationToken::new();
         let serving = tokio::spawn(app.serve(stop.clone(), Duration::from_secs(1)));
-        let signalled = tokio::spawn(signal::wait(stop.clone()));
+        let signalled = tokio::spawn(signalled);
         if let Some(seconds) = self.seconds {
             let stop = stop.clone();
             tokio::spawn(async move {

@@ -32,9 +32,10 @@ impl Run {
             tracing::warn!("{warning}");
         }
         let app = App::open(&loaded).await?;
-        announce(&app, &loaded, &sources);
         let stop = CancellationToken::new();
-        let (served, signal) = tokio::join!(app.serve(stop.clone(), DRAIN), signal::wait(stop.clone()));
+        let signalled = signal::wait(stop.clone());
+        announce(&app, &loaded, &sources);
+        let (served, signal) = tokio::join!(app.serve(stop.clone(), DRAIN), signalled);
         served?;
         if signal == Some(Signal::Interrupt) { Err(Failure::Interrupted) } else { Ok(()) }
     }

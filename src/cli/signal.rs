@@ -12,26 +12,35 @@ pub(super) enum Signal {
 }
 
 /// Waits for a signal, cancels `stop`, and returns which one it was. Returns `None` if `stop` was
-/// cancelled by somebody else.
-pub(super) async fn wait(stop: CancellationToken) -> Option<Signal> {
-    let signal = tokio::select! {
-        signal = either() => Some(signal),
-        () = stop.cancelled() => None,
-    };
-    stop.cancel();
-    signal
+/// cancelled by somebody else. From the call on, not only once it is awaited, a signal is not lost.
+pub(super) fn wait(stop: CancellationToken) -> impl Future<Output = Option<Signal>> {
+    let signal = either();
+    async move {
+        let signal = tokio::select! {
+            signal = signal => Some(signal),
+            () = stop.cancelled() => None,
+        };
+        stop.cancel();
+        signal
+    }
 }
 
 #[cfg(unix)]
-async fn either() -> Signal {
+fn either() -> impl Future<Output = Signal> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        let _ = tokio::signal::ctrl_c().await;
-        return Signal::Interrupt;
+    // Where one cannot be listened to, the system's own way to end holds.
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()).ok(), signal(SignalKind::terminate()).ok());
+    let come = |listener: Option<tokio::signal::unix::Signal>| async {
+        match listener {
+            Some(mut listener) => drop(listener.recv().await),
+            None => std::future::pending().await,
+        }
     };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => Signal::Interrupt,
-        _ = terminate.recv() => Signal::Terminate,
+    async move {
+        tokio::select! {
+            () = come(interrupt) => Signal::Interrupt,
+            () = come(terminate) => Signal::Terminate,
+        }
     }
 }
 

@@ -40,10 +40,11 @@ impl Simulate {
         // It answers as whatever model it is asked for.
         let profile = Profile { voice: self.provider, model: String::new(), ..Profile::default() };
         let simulator = Simulator::start_on(profile, self.port).await?;
+        let stop = CancellationToken::new();
+        let signalled = signal::wait(stop.clone());
         println!("{} simulates a provider; it refuses what the real API refuses", style("xrouter").bold());
         println!("  listening  {}", style(simulator.address_url()).bold());
         println!("  base_url   {}", simulator.base_url());
-        let stop = CancellationToken::new();
         if let Some(seconds) = self.seconds {
             let stop = stop.clone();
             tokio::spawn(async move {
@@ -51,7 +52,7 @@ impl Simulate {
                 stop.cancel();
             });
         }
-        let signal = signal::wait(stop).await;
+        let signal = signalled.await;
         if signal == Some(Signal::Interrupt) { Err(Failure::Interrupted) } else { Ok(()) }
     }
 }

@@ -143,10 +143,10 @@ impl Gateway {
             let decision = Decision { tier, source: Source::Cache, score, confidence, reason };
             return (Classified::embedded(decision), by_model);
         }
-        let (classified, mine) = if self.classifier.llm().is_some() {
-            self.flights.join(key, self.classifier.classify(input)).await
-        } else {
-            (self.classifier.classify(input).await, true)
+        let (classified, mine) = match self.classifier.classify_alone(input) {
+            Some(classified) => (classified, true),
+            // Boxed, as it is large, and most decisions need none of it.
+            None => Box::pin(self.flights.join(key, self.classifier.classify(input))).await,
         };
         let by_model = matches!(classified.decision.source, Source::Llm | Source::Fallback);
         // A decision that only stands because the model failed must not outlive the failure.

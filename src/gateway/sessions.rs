@@ -120,7 +120,8 @@ impl Sessions {
     /// answered yet begins one (`goes_on` is false), whoever began one so before.
     pub(super) async fn begin(&self, key: SessionKey, goes_on: bool) -> Held {
         let shared = match &self.shared {
-            Some(redis) => redis.get(&name(key)).await.ok().flatten().as_deref().and_then(read),
+            // Boxed, as all the futures around it would be as large as this one, and are moved for every request.
+            Some(redis) => Box::pin(redis.get(&name(key))).await.ok().flatten().as_deref().and_then(read),
             None => None,
         };
         // Where Redis is gone, what this router knows itself still holds. Of one that only begins like another, the other
@@ -136,7 +137,7 @@ impl Sessions {
         {
             let pin = Pin { tier, last_ms: Timestamp::now().0, warm: None };
             // A Redis that is gone remembers nothing, which it has said in the log.
-            let _ = redis.put(&name(held.key), &write(&pin), self.idle_ms).await;
+            let _ = Box::pin(redis.put(&name(held.key), &write(&pin), self.idle_ms)).await;
         }
     }
 

@@ -115,6 +115,8 @@ pub struct Fit {
     pub name: String,
     /// What the engine calls it.
     pub id: String,
+    /// Its tag for Ollama, which runs where llama.cpp does.
+    pub ollama: String,
     /// Whether it thinks before it answers, so that it is no classifier.
     pub thinks: bool,
     /// The form of its weights: `4-bit`, `8-bit`, `bf16`.
@@ -201,6 +203,9 @@ pub fn advise(snapshot: &Snapshot) -> Advice {
     }
     if chosen.is_some_and(|fit| fit.speed < Speed::Slow) {
         notes.push("even the fastest is too slow to talk to: a cloud provider suits the cheap tier better".to_owned());
+    }
+    if let Some(fit) = chosen.filter(|_| place.engine == Engine::LlamaCpp) {
+        notes.push(format!("Ollama is llama.cpp with a keeper: `ollama pull {}`, on port 11434", fit.ollama));
     }
     let steps = chosen.map_or_else(Vec::new, |fit| steps(snapshot, &place, fit, context));
     let toml = chosen.map_or_else(String::new, |fit| lines(place.engine, fit, context));
@@ -372,6 +377,7 @@ fn fit(place: &Place, model: &LocalModel, context: u64) -> Option<Fit> {
         let tokens_per_second = 1_000_000 / (model.read_per_token(bits) / bytes_per_us + PER_TOKEN_US);
         (needed <= place.budget).then(|| Fit {
             name: model.name.clone(),
+            ollama: model.ollama.clone(),
             thinks: model.thinks,
             id,
             format,

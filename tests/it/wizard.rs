@@ -269,6 +269,46 @@ async fn ctrl_c_at_any_question_writes_nothing() {
 }
 
 #[tokio::test]
+async fn ctrl_c_leaves_an_existing_file_and_a_quick_start_as_they_were() {
+    let ollama = simulator(Provider::Ollama, false).await;
+    let host = ollama.address_url().trim_start_matches("http://").to_owned();
+    let existing = "[tiers.cheap]\nbase_url = \"http://127.0.0.1:1\"\nmodel = \"a\"\n\
+        [tiers.medium]\nbase_url = \"http://127.0.0.1:1\"\n[tiers.frontier]\nbase_url = \"http://127.0.0.1:1\"\n";
+    let kept = vec![
+        // Where all is there already, the full set-up stands first.
+        step("How much do you want", ENTER),
+        step("cheap tier: keep", ENTER),
+        step("medium tier: keep", ENTER),
+        step("frontier tier: keep", ENTER),
+        step("What decides", ENTER),
+        step("Write xrouter.toml", ENTER),
+    ];
+    let quick = vec![
+        step("How much do you want", ENTER),
+        step("Which model of Ollama", ENTER),
+        step("serves the medium tier", ENTER),
+    ];
+    let old = vec![step("take its upstreams over", ENTER)];
+    for (file, text, steps) in [
+        ("xrouter.toml", existing, kept),
+        ("other.txt", "nothing", quick),
+        (".env", "CLASSIFIER_ENABLED=false\nFRONTIER_BASE_URL=http://127.0.0.1:1\n", old),
+    ] {
+        for at in 0..steps.len() {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join(file), text).unwrap();
+            let mut played = steps[..at].to_vec();
+            played.push(step(&steps[at].0, CTRL_C));
+            let environment = vec![("OLLAMA_HOST", host.clone())];
+            let (code, rest) = wizard(folder.path(), &[], environment, played).await;
+            assert_eq!(code, 130, "at `{}`: {rest}", steps[at].0);
+            assert_eq!(std::fs::read_to_string(folder.path().join(file)).unwrap(), text);
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "at `{}`", steps[at].0);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_narrow_terminal_without_colours_is_enough() {
     let folder = tempfile::tempdir().unwrap();
     let local = simulator(Provider::OpenaiCompatible, false).await;

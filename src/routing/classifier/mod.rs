@@ -100,13 +100,21 @@ impl Classifier {
         }
     }
 
+    /// Decides where no model may be asked.
+    #[must_use]
+    pub fn classify_alone(&self, input: &Input<'_>) -> Option<Classified> {
+        match self {
+            Classifier::Off => Some(off()),
+            Classifier::Embedded(embedded) => Some(Classified::embedded(embedded.classify(input))),
+            Classifier::Llm(_) | Classifier::Cascade { .. } => None,
+        }
+    }
+
     /// Decides. A classifier that fails never fails the request: it decides for the frontier tier,
     /// with the source `fallback`; in a cascade the embedded decision stands.
     pub async fn classify(&self, input: &Input<'_>) -> Classified {
         match self {
-            Classifier::Off => {
-                Classified::embedded(Decision::settled(Tier::Frontier, Source::Disabled, "the classifier is off"))
-            }
+            Classifier::Off => off(),
             Classifier::Embedded(embedded) => Classified::embedded(embedded.classify(input)),
             Classifier::Llm(llm) => match llm.classify(input).await {
                 Ok(classified) => classified,
@@ -132,6 +140,10 @@ impl Classifier {
             }
         }
     }
+}
+
+fn off() -> Classified {
+    Classified::embedded(Decision::settled(Tier::Frontier, Source::Disabled, "the classifier is off"))
 }
 
 fn failed(tier: Tier, failure: &Failure) -> Classified {
