@@ -129,3 +129,95 @@ fn gpus(cpu: &Cpu, memory: &Memory, sys: &Path, notes: &mut Vec<String>) -> Vec<
     notes.dedup();
     gpus
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hardware::snapshot::{Kind, Vendor};
+
+    /// A card as Linux shows it: a folder of small files.
+    fn card(sys: &Path, name: &str, files: &[(&str, &str)]) {
+        let folder = sys.join("class/drm").join(name).join("device");
+        std::fs::create_dir_all(&folder).unwrap();
+        for (file, text) in files {
+            std::fs::write(folder.join(file), format!("{text}\n")).unwrap();
+        }
+    }
+
+    fn read(sys: &Path) -> (Vec<Gpu>, Vec<String>) {
+        let mut notes = Vec::new();
+        let found = gpus(&Cpu::default(), &Memory::default(), sys, &mut notes);
+        (found, notes)
+    }
+
+    #[test]
+    fn cards_are_read_as_linux_lists_them_integrated_ones_told_apart() {
+        let sys = tempfile::tempdir().unwrap();
+        card(sys.path(), "card0", &[("vendor", "0x8086"), ("device", "0x46a6")]);
+        card(
+            sys.path(),
+            "card1",
+            &[
+                ("vendor", "0x1002"),
+                ("device", "0x744c"),
+                ("mem_info_vram_total", "25753026560"),
+                ("mem_info_vram_used", "1073741824"),
+            ],
+        );
+        card(sys.path(), "card2", &[("vendor", "0x1002"), ("device", "0x1681"), ("mem_info_vram_total", "536870912")]);
+        card(sys.path(), "card3", &[("vendor", "0x8086"), ("device", "0x56a0")]);
+        // Outputs of a card, and what is none.
+        card(sys.path(), "card1-HDMI-A-1", &[("vendor", "0x1002")]);
+        card(sys.path(), "renderD128", &[("vendor", "0x1002")]);
+        let (found, _) = read(sys.path());
+        let told: Vec<(&str, Kind, Option<u64>)> =
+            found.iter().map(|gpu| (gpu.name.as_str(), gpu.kind, gpu.memory_free)).collect();
+        assert_eq!(
+            told,
+            [
+                ("Intel graphics", Kind::Integrated, None),
+                ("AMD Radeon RX 7900 XTX", Kind::Dedicated, Some(24_679_284_736)),
+                ("AMD graphics", Kind::Integrated, None),
+                ("Intel Arc", Kind::Dedicated, None),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_card_of_nvidia_without_its_driver_is_told() {
+        let sys = tempfile::tempdir().unwrap();
+        card(sys.path(), "card0", &[("vendor", "0x10de"), ("device", "0x2684")]);
+        let (found, notes) = read(sys.path());
+        // On a machine that has such a card and its driver, that one is told instead.
+        let has_driver = found.iter().any(|gpu| gpu.vendor == Vendor::Nvidia);
+        assert!(has_driver || notes.iter().any(|note| note.contains("its driver is not loaded")), "{notes:?}");
+    }
+
+    #[test]
+    fn files_that_are_odd_or_not_there_are_no_cards() {
+        let sys = tempfile::tempdir().unwrap();
+        assert!(read(&sys.path().join("nowhere")).0.iter().all(|gpu| gpu.vendor == Vendor::Nvidia));
+        card(sys.path(), "card0", &[("vendor", "what")]);
+        card(sys.path(), "card1", &[("vendor", "0x1002"), ("mem_info_vram_total", "-5"), ("product_name", " ")]);
+        let (found, _) = read(sys.path());
+        let amd: Vec<&Gpu> = found.iter().filter(|gpu| gpu.vendor == Vendor::Amd).collect();
+        assert_eq!((amd.len(), amd[0].memory_total, amd[0].name.as_str()), (1, None, "AMD graphics"));
+    }
+
+    #[test]
+    fn a_chip_of_apple_shares_the_machine_s_memory() {
+        let cpu = Cpu { name: Some("Apple M3 Max".to_owned()), ..Cpu::default() };
+        let memory = Memory { total: Some(64 << 30), available: Some(40 << 30), container_limit: None };
+        let gpu = apple::chip(&cpu, &memory).unwrap();
+        assert_eq!((gpu.kind, gpu.memory_total), (Kind::Unified, Some(64 << 30)));
+        assert!(apple::chip(&Cpu { name: Some("AMD EPYC".to_owned()), ..cpu }, &memory).is_none());
+    }
+
+    #[test]
+    fn a_machine_has_at_least_a_core_and_some_memory() {
+        let snapshot = Snapshot::take();
+        assert!(snapshot.cpu.logical_cores >= 1);
+        assert!(snapshot.memory.total.is_some_and(|bytes| bytes > 0));
+        assert!(snapshot.memory.available <= snapshot.memory.total);
+    }
+}
