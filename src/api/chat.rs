@@ -32,7 +32,9 @@ impl ChatApi {
     /// conversation, by which the history can be searched. Fields that are not
     /// listed here pass through untouched to upstreams with OpenAI's API. For other providers the request is
     /// translated; what one has no word for is refused (400, `unsupported_parameter`, `param` names it), or left out and
-    /// named in the answer's `X-Xrouter-Dropped-Params` where the upstream is configured so. Also served without `/v1`.
+    /// named in the answer's `X-Xrouter-Dropped-Params` where the upstream is configured so. Where `[response_cache]` is on, an
+    /// equal request with temperature 0 and without tools gets the same bytes again, which `X-Xrouter-Cache: hit` tells;
+    /// `Cache-Control: no-cache` asks anew, `no-store` also keeps nothing. Also served without `/v1`.
     #[oai(path = "/v1/chat/completions", method = "post", operation_id = "createChatCompletion", tag = "Tag::Chat")]
     async fn create(&self, request: &Request, body: ChatBody) -> Result<ChatAnswer, ApiError> {
         Ok(ChatAnswer(self.0.chat(request, body.take()).await))

@@ -97,7 +97,8 @@ impl RequestsApi {
         model: Query<Option<String>>,
         /// The name of the key.
         key: Query<Option<String>>,
-        /// The step that decided: `forced`, `disabled`, `session`, `cache`, `embedded`, `llm`, `rule`, `fallback`.
+        /// The step that decided: `forced`, `disabled`, `session`, `cache`, `embedded`, `llm`, `rule`, `fallback`; or
+        /// `response_cache` where the whole answer was given before.
         source: Query<Option<String>>,
         /// The status that the client got: a number, `4xx` or the like for a class, or `unknown`.
         #[oai(example = "example_status")]

@@ -8,7 +8,7 @@ use super::record::{Record, keep};
 use super::{Answer, AnswerBody, CacheControl, ChatCall, Gateway, Route};
 use crate::cache::{AnswerKey, Answers, Kept};
 use crate::catalog::Tier;
-use crate::protocol::ChatRequest;
+use crate::protocol::{ChatRequest, Members};
 
 /// Members of a request's body that no answer depends on: who asks, and what it is filed under. (`stream_options` says
 /// only whether the usage chunk is sent, which the key has.)
@@ -90,15 +90,16 @@ fn key(answers: &Answers, request: &ChatRequest<'_>, whose: Option<&str>, tier: 
     if request.tools > 0 || request.messages.iter().any(|message| is_tool_turn(&message.role)) {
         return None;
     }
-    let mut members = request.members()?;
-    let temperature = members.iter().find(|(name, _)| name == "temperature");
-    let is_zero = temperature.is_some_and(|(_, value)| value.parse::<f64>().is_ok_and(|degrees| degrees == 0.0));
+    let body = Members::parse(request.body())?;
+    // Where a name stands twice, each upstream reads it in its own way: all of them must be 0.
+    let mut degrees =
+        body.iter().filter(|(name, _)| *name == "temperature").map(|(_, value)| value.parse::<f64>()).peekable();
+    let is_zero = degrees.peek().is_some() && degrees.all(|degrees| degrees.is_ok_and(|degrees| degrees == 0.0));
     if !(is_zero || answers.is_forced()) {
         return None;
     }
-    members.retain(|(name, _)| !NO_MATTER.contains(&name.as_ref()));
-    // Their order does not matter; where a name stands twice, which upstreams read in their own way, it does.
-    members.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let members: Vec<(&str, &str)> = members.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
+    let mut members: Vec<(&str, &str)> = body.iter().filter(|(name, _)| !NO_MATTER.contains(name)).collect();
+    // Their order does not matter, but that of those of one name.
+    members.sort_by_key(|(name, _)| *name);
     Some(Answers::key(whose, tier, (request.stream, request.include_usage), &members))
 }

@@ -228,12 +228,6 @@ impl<'a> ChatRequest<'a> {
         self.body
     }
 
-    /// The members of the body, each value as it was written; `None` if a name cannot be read.
-    #[must_use]
-    pub fn members(&self) -> Option<Vec<(Cow<'a, str>, &'a str)>> {
-        serde_json::from_str::<Members<'a>>(self.body).ok().map(|members| members.0)
-    }
-
     /// The body with another model and, for streams, the usage chunk asked for or not; every other
     /// byte is the client's.
     ///
@@ -268,30 +262,6 @@ impl<'a> ChatRequest<'a> {
         }
         patched.push_str(&self.body[at..]);
         Bytes::from(patched)
-    }
-}
-
-/// All members of an object in their order, those that stand twice too.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Shape;
-        impl<'de> Visitor<'de> for Shape {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((name, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-                    members.push((name.0, value.get()));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Shape)
     }
 }
 

@@ -113,6 +113,12 @@ async fn steps_of_agents_and_what_may_differ_each_time_are_asked_anew() {
     messages.push(json!({ "role": "tool", "tool_call_id": "c", "content": "Paris" }));
     let mut random = exact("what is the capital of France?");
     random["temperature"] = json!(0.7);
+    // Which of the two an upstream reads is not known.
+    let twice = r#"{"model":"auto","temperature":0,"temperature":1,"messages":[{"role":"user","content":"hi"}]}"#;
+    for _ in 0..2 {
+        let answer = app.http.post("/v1/chat/completions", "application/json", twice).await;
+        assert_eq!((answer.status, cache(&answer)), (200, ""));
+    }
     for body in [warm, offers, uses, random] {
         for _ in 0..2 {
             let answer = app.http.chat(&body).await;

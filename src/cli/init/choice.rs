@@ -32,8 +32,6 @@ pub(super) struct Choice {
     pub(super) model: Option<String>,
     pub(super) deployment: Option<String>,
     pub(super) api_version: Option<String>,
-    /// Tokens that fit, where this was computed.
-    pub(super) context_window: Option<u64>,
     /// Whether the model thinks before it answers, so that it is no classifier.
     pub(super) thinks: bool,
 }
@@ -48,7 +46,6 @@ impl Choice {
             model: None,
             deployment: None,
             api_version: None,
-            context_window: None,
             thinks: false,
         }
     }
@@ -98,9 +95,6 @@ impl Choice {
         add("api_version", self.api_version.as_deref());
         add("api_key", self.key_text().as_deref());
         add("model", self.model.as_deref());
-        if let Some(tokens) = self.context_window.and_then(|tokens| i64::try_from(tokens).ok()) {
-            entries.push(("context_window", tokens.into()));
-        }
         entries
     }
 
