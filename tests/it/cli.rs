@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -153,13 +153,9 @@ fn init_writes_from_flags_what_run_can_read_and_keeps_what_it_replaces() {
     assert!(!folder.path().join("xrouter.toml.bak").exists(), "nothing was replaced");
     out(&Program::run(folder.path(), &flags("openai:gpt-5-mini")));
     assert_eq!(std::fs::read_to_string(folder.path().join("xrouter.toml.bak")).unwrap(), first);
-    let check = Program::xrouter(folder.path())
-        .args(["config", "check"])
-        .env("GROQ_API_KEY", "k")
-        .env("OPENAI_API_KEY", "k")
-        .output()
-        .unwrap();
-    assert!(out(&check).contains("groq/openai/gpt-oss-120b"));
+    let mut check = Program::xrouter(folder.path());
+    check.args(["config", "check"]).env("GROQ_API_KEY", "k").env("OPENAI_API_KEY", "k");
+    assert!(out(&Program::output(check)).contains("groq/openai/gpt-oss-120b"));
     let empty = tempfile::tempdir().unwrap();
     for (flags, missing) in [
         (["--cheap", "ollama:x"].as_slice(), "--medium is missing"),
@@ -204,8 +200,10 @@ fn init_keeps_what_is_there_as_it_is() {
     let text = out(&Program::run(folder.path(), &flags));
     assert!(text.contains("set GROQ_API_KEY") && text.contains("set OPENAI_API_KEY"), "{text}");
     // What is laid over the file is told.
-    let output = Program::xrouter(folder.path()).args(flags).env("FRONTIER_MODEL", "other").output().unwrap();
-    assert!(out(&output).contains("FRONTIER_MODEL in the environment or in .env: laid over"), "{}", out(&output));
+    let mut command = Program::xrouter(folder.path());
+    command.args(flags).env("FRONTIER_MODEL", "other");
+    let text = out(&Program::output(command));
+    assert!(text.contains("FRONTIER_MODEL in the environment or in .env: laid over"), "{text}");
     // The name of a variable is one, and a key that was pasted there is not repeated.
     let pasted = [flags.as_slice(), &["--frontier-key-env", "sk-12345"]].concat();
     let (code, lines) = failure(&Program::run(folder.path(), &pasted));
@@ -225,7 +223,9 @@ fn a_reader_that_leaves_is_the_end_and_no_panic() {
     let folder = tempfile::tempdir().unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let output = Program::xrouter(folder.path()).args(["config", "schema"]).stdout(writer).output().unwrap();
+    let mut command = Program::xrouter(folder.path());
+    command.args(["config", "schema"]).stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+    let output = Program::finish(command);
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }
 

@@ -1,12 +1,13 @@
 //! Every dialect end to end: real sockets, a strict simulation behind, OpenAI's API in front.
 
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use xrouter::catalog::Provider;
 use xrouter::simulator::{Profile, Reply, Simulator, Voice};
 
-use crate::support::{Response, TestApp, question};
+use crate::support::{Program, Response, TestApp, question};
 
 /// Every dialect and a model of it.
 const VOICES: [(&str, &str); 14] = [
@@ -225,14 +226,14 @@ async fn an_answer_that_comes_compressed_is_read() {
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut child = std::process::Command::new("gzip")
-        .arg("-c")
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .expect("gzip runs");
-    child.stdin.take().unwrap().write_all(bytes).unwrap();
-    child.wait_with_output().unwrap().stdout
+    let mut plain = tempfile::tempfile().unwrap();
+    plain.write_all(bytes).unwrap();
+    plain.rewind().unwrap();
+    let mut command = Command::new("gzip");
+    command.arg("-c").stdin(plain).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = Program::finish(command);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
 }
 
 #[tokio::test]

@@ -90,7 +90,7 @@ async fn an_engine_is_measured_in_numbers() {
             if key {
                 command.args(["--key-env", "ENGINE_KEY"]).env("ENGINE_KEY", "k");
             }
-            command.output().unwrap()
+            Program::output(command)
         });
         async { running.await.unwrap() }
     };

@@ -5,7 +5,7 @@ use std::path::Path;
 use sqlx::{Connection, SqliteConnection};
 use xrouter::simulator::Reply;
 
-use crate::support::{Fleet, Http, Program, TestApp, question};
+use crate::support::{Fleet, Http, Program, TestApp, question, soon};
 
 async fn open(folder: &Path) -> SqliteConnection {
     SqliteConnection::connect(&format!("sqlite://{}", folder.join("xrouter.db").display())).await.unwrap()
@@ -37,7 +37,7 @@ async fn a_locked_history_makes_nobody_wait_and_does_not_keep_the_process_from_e
     sqlx::query("begin immediate").execute(&mut lock).await.unwrap();
     assert_eq!(app.http.chat(&question("while it is locked")).await.status, 200);
     let mut state = app.store.state();
-    state.wait_for(|state| state.stalled.is_some()).await.unwrap();
+    soon(state.wait_for(|state| state.stalled.is_some())).await.unwrap();
     let ready = app.http.get("/readyz").await;
     assert_eq!((ready.status, ready.json()["ready"].as_bool()), (503, Some(false)));
     app.stop().await;
@@ -50,7 +50,7 @@ async fn rows_that_waited_for_a_lock_are_written_once_it_is_gone() {
     let mut lock = SqliteConnection::connect(&format!("sqlite://{}", app.store.path().display())).await.unwrap();
     sqlx::query("begin immediate").execute(&mut lock).await.unwrap();
     assert_eq!(app.http.chat(&question("hi")).await.status, 200);
-    app.store.state().wait_for(|state| state.stalled.is_some()).await.unwrap();
+    soon(app.store.state().wait_for(|state| state.stalled.is_some())).await.unwrap();
     sqlx::query("rollback").execute(&mut lock).await.unwrap();
     app.stored(1).await;
     assert_eq!(app.http.get("/readyz").await.status, 200);
@@ -63,11 +63,9 @@ async fn a_full_disk_keeps_rows_waiting_and_fails_no_request() {
     let folder = tempfile::tempdir().unwrap();
     let toml = fleet.toml("[server]\nhost = \"127.0.0.1\"\nport = 0");
     std::fs::write(folder.path().join("xrouter.toml"), toml).unwrap();
-    let program = Program::xrouter(folder.path());
-    let mut command = std::process::Command::new("sh");
+    let mut command = Program::clean("sh", folder.path());
     // No file may grow past 1000 blocks of 512 bytes; the signal that would end the process is ignored.
-    let script = format!("ulimit -f 1000; trap '' XFSZ; exec '{}' run", program.get_program().display());
-    command.args(["-c", &script]).current_dir(folder.path());
+    command.args(["-c", "ulimit -f 1000; trap '' XFSZ; exec \"$0\" run", Program::XROUTER]);
     let (_program, line) = Program::start_until(command, |line| line.contains("dashboard"));
     let http = Http::new(line.split_whitespace().last().unwrap().trim_end_matches("/dashboard").to_owned());
     let mut ready = http.get("/readyz").await;

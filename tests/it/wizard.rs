@@ -2,7 +2,6 @@
 
 use std::io::Read as _;
 use std::path::Path;
-use std::time::Duration;
 
 use expectrl::process::unix::WaitStatus;
 use expectrl::session::OsSession;
@@ -10,7 +9,7 @@ use expectrl::{Expect as _, Session};
 use xrouter::catalog::Provider;
 use xrouter::simulator::{Profile, Simulator, Voice};
 
-use crate::support::{Http, LIMIT, Program, question};
+use crate::support::{Http, LIMIT, Program, limited, question, still_running};
 
 const ENTER: &str = "\r";
 const DOWN: &str = "\u{1b}[B";
@@ -31,35 +30,87 @@ async fn simulator(provider: Provider, key: bool) -> Simulator {
     Simulator::start(profile).await.unwrap()
 }
 
-/// The wizard in a terminal of this width.
-fn start(folder: &Path, arguments: &[&str], columns: u16, environment: &[(&str, &str)]) -> OsSession {
-    let mut command = Program::xrouter(folder);
-    command.arg("init").args(arguments).env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
-    // Nothing listens there, unless a test says so.
-    command.env("OLLAMA_HOST", "127.0.0.1:1").envs(environment.iter().copied());
-    let mut session = Session::spawn(command).expect("a pseudo-terminal");
-    session.get_process_mut().set_window_size(columns, 50).expect("its size can be set");
-    session.set_expect_timeout(Some(LIMIT));
-    session
+/// The wizard in a terminal, and what it has shown.
+struct Terminal {
+    session: OsSession,
+    command: String,
+    shown: Vec<u8>,
+    /// How much of it was waited for.
+    seen: usize,
 }
 
-fn play(session: &mut OsSession, steps: &[Step]) {
-    for (wait, keys) in steps {
-        if let Err(error) = session.expect(wait.as_str()) {
-            panic!("no `{wait}`: {error}");
-        }
-        session.send(keys.as_str()).unwrap();
+impl Terminal {
+    /// The wizard in a terminal of this width.
+    fn start(folder: &Path, arguments: &[&str], columns: u16, environment: &[(&str, &str)]) -> Self {
+        let mut command = Program::clean("sh", folder);
+        // The wizard takes keys as they are only while it waits for one. Here they always come so: a key that is pressed
+        // as soon as a question is shown must not end the process, or erase what was typed.
+        command.args(["-c", "stty -icanon -isig -icrnl && exec \"$0\" init \"$@\"", Program::XROUTER]);
+        command.args(arguments).env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
+        // Nothing listens there, unless a test says so.
+        command.env("OLLAMA_HOST", "127.0.0.1:1").envs(environment.iter().copied());
+        let told = format!("{command:?}");
+        let mut session = Session::spawn(command).expect("a pseudo-terminal");
+        session.get_process_mut().set_window_size(columns, 50).expect("its size can be set");
+        Terminal { session, command: told, shown: Vec::new(), seen: 0 }
     }
-}
 
-/// Reads to the end; the exit code and what was said last.
-fn end(mut session: OsSession) -> (i32, String) {
-    let mut rest = Vec::new();
-    // Linux ends a pseudo-terminal with an error.
-    let _ = session.read_to_end(&mut rest);
-    let status = session.get_process().wait().expect("it has ended");
-    let WaitStatus::Exited(_, code) = status else { panic!("{status:?}") };
-    (code, String::from_utf8_lossy(&rest).into_owned())
+    /// Reads until a text is shown; what was shown before it.
+    fn wait(&mut self, text: &str) -> String {
+        let process = self.process();
+        let (found, killed) = limited(LIMIT, process, || {
+            let mut piece = [0; 4096];
+            loop {
+                let new = &self.shown[self.seen..];
+                if let Some(at) = new.windows(text.len()).position(|window| window == text.as_bytes()) {
+                    break Some(at);
+                }
+                // Linux ends a pseudo-terminal with an error.
+                match self.session.read(&mut piece) {
+                    Ok(length @ 1..) => self.shown.extend_from_slice(&piece[..length]),
+                    _ => break None,
+                }
+            }
+        });
+        assert!(!killed, "no `{text}`: {}", still_running(&self.command, LIMIT, &self.all()));
+        let Some(at) = found else { panic!("no `{text}`: {} ended; it had shown:\n{}", self.command, self.all()) };
+        let before = String::from_utf8_lossy(&self.shown[self.seen..self.seen + at]).into_owned();
+        self.seen += at + text.len();
+        before
+    }
+
+    fn play(&mut self, steps: &[Step]) {
+        for (wait, keys) in steps {
+            self.wait(wait);
+            self.press(keys);
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.session.send(keys).unwrap();
+    }
+
+    /// Reads to the end; the exit code and what was said last.
+    fn end(mut self) -> (i32, String) {
+        let process = self.process();
+        let (status, killed) = limited(LIMIT, process, || {
+            // Linux ends a pseudo-terminal with an error.
+            let _ = self.session.read_to_end(&mut self.shown);
+            self.session.get_process().wait()
+        });
+        assert!(!killed, "{}", still_running(&self.command, LIMIT, &self.all()));
+        let status = status.expect("it has ended");
+        let WaitStatus::Exited(_, code) = status else { panic!("{status:?}") };
+        (code, String::from_utf8_lossy(&self.shown[self.seen..]).into_owned())
+    }
+
+    fn process(&self) -> u32 {
+        u32::try_from(self.session.get_process().pid().as_raw()).expect("it is one process")
+    }
+
+    fn all(&self) -> String {
+        String::from_utf8_lossy(&self.shown).into_owned()
+    }
 }
 
 /// Plays on a thread of its own, as it blocks.
@@ -72,11 +123,11 @@ async fn wizard(
     let folder = folder.to_owned();
     let playing = tokio::task::spawn_blocking(move || {
         let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let mut session = start(&folder, arguments, 100, &environment);
-        play(&mut session, &steps);
-        end(session)
+        let mut terminal = Terminal::start(&folder, arguments, 100, &environment);
+        terminal.play(&steps);
+        terminal.end()
     });
-    tokio::time::timeout(Duration::from_mins(2), playing).await.expect("it ends in time").unwrap()
+    playing.await.unwrap()
 }
 
 /// Down to the provider with this place among those offered, and what follows.
@@ -315,19 +366,16 @@ async fn a_narrow_terminal_without_colours_is_enough() {
     let base_url = local.base_url();
     let path = folder.path().to_owned();
     let played = tokio::task::spawn_blocking(move || {
-        let mut session = start(&path, &["--mode", "cloud"], 34, &[("NO_COLOR", "1")]);
-        let seen = session.expect("frontier tier").unwrap().before().to_vec();
-        session.send(format!("{DOWN}{ENTER}")).unwrap();
-        play(
-            &mut session,
-            &[
-                step("Address", &format!("{base_url}{ENTER}")),
-                step("key", ENTER),
-                step("type to search", ENTER),
-                step("Write", ENTER),
-            ],
-        );
-        (String::from_utf8_lossy(&seen).into_owned(), end(session))
+        let mut terminal = Terminal::start(&path, &["--mode", "cloud"], 34, &[("NO_COLOR", "1")]);
+        let seen = terminal.wait("frontier tier");
+        terminal.press(&format!("{DOWN}{ENTER}"));
+        terminal.play(&[
+            step("Address", &format!("{base_url}{ENTER}")),
+            step("key", ENTER),
+            step("type to search", ENTER),
+            step("Write", ENTER),
+        ]);
+        (seen, terminal.end())
     });
     let (seen, (code, rest)) = played.await.unwrap();
     assert_eq!(code, 0, "{rest}");

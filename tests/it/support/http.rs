@@ -5,10 +5,17 @@ use std::sync::LazyLock;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
+use super::LIMIT;
+
 #[expect(clippy::disallowed_methods, reason = "the tests' own client")]
 static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a client")
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(LIMIT)
+        .build()
+        .expect("a client")
 });
 
 /// Talks to one router.

@@ -8,7 +8,7 @@ mod program;
 pub(crate) use fleet::Fleet;
 pub(crate) use history::sums_equal_rows;
 pub(crate) use http::{Http, Response, question};
-pub(crate) use program::{Program, redis_server};
+pub(crate) use program::{Program, limited, redis_server, still_running};
 
 use std::time::Duration;
 
@@ -20,8 +20,15 @@ use xrouter::config::{self, Sources};
 use xrouter::gateway::Estimator;
 use xrouter::store::{HistoryRow, Store};
 
-/// Longest wait for something that must happen. Not a pause: whoever waits is woken by the event.
-pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+/// Longest wait for something that must happen, and longest life of a process that a test starts. Not a pause: whoever
+/// waits is woken by the event. It ends what would hang for ever, and no machine is so busy that it is reached.
+pub(crate) const LIMIT: Duration = Duration::from_mins(5);
+
+/// Waits for something that must happen.
+pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
+    let happened = tokio::time::timeout(LIMIT, event).await;
+    happened.unwrap_or_else(|_| panic!("it has not happened within {LIMIT:?}"))
+}
 
 /// A running router.
 pub(crate) struct TestApp {
@@ -72,10 +79,7 @@ impl TestApp {
     /// Waits until so many rows are in the file.
     pub(crate) async fn stored(&self, count: u64) {
         let mut state = self.store.state();
-        tokio::time::timeout(LIMIT, state.wait_for(|state| state.stored >= count))
-            .await
-            .expect("the rows are stored in time")
-            .expect("the writer lives");
+        soon(state.wait_for(|state| state.stored >= count)).await.expect("the writer lives");
     }
 
     /// The history's file.
@@ -87,8 +91,7 @@ impl TestApp {
     pub(crate) async fn stop(mut self) -> TempDir {
         self.stop.cancel();
         let server = self.server.take().expect("it is stopped once");
-        let ended = tokio::time::timeout(LIMIT, server).await.expect("it ends in time");
-        ended.expect("the server task").expect("the server ends well");
+        soon(server).await.expect("the server task").expect("the server ends well");
         std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a temporary folder"))
     }
 }
