@@ -540,18 +540,18 @@ async fn the_history_of_an_earlier_version_is_brought_up_to_date_with_all_its_ro
     assert!(store.request("old-5").await.unwrap().is_some());
 }
 
-/// Runs `xrouter run` there, as a user without rights if the tests have all of them.
+/// Runs `xrouter run` there. Rights are asked of root as of everybody: it gives up the two that pass them by, and keeps
+/// its own files, so that it finds the program wherever that is.
 fn run_there(folder: &Path) -> std::process::Output {
-    let program = Program::xrouter(folder);
+    let mut command = Program::xrouter(folder);
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    let mut command = if is_root {
-        let mut command = std::process::Command::new("setpriv");
-        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(program.get_program());
-        command
-    } else {
-        std::process::Command::new(program.get_program())
-    };
-    command.args(["run", "-c", "xrouter.toml"]).current_dir(folder).output().unwrap()
+    if is_root {
+        let without = "-dac_override,-dac_read_search";
+        command = Program::clean("setpriv", folder);
+        command.args(["--bounding-set", without, "--inh-caps", without, Program::XROUTER]);
+    }
+    command.args(["run", "-c", "xrouter.toml"]);
+    Program::output(command)
 }
 
 #[tokio::test]
@@ -570,14 +570,18 @@ async fn a_file_that_cannot_be_used_is_left_as_it_is_with_a_word_on_what_to_do()
         assert!(error.contains(word) && error.contains("store.url"), "{word} in {error}");
         assert!(std::fs::read(&path).unwrap() == before, "nothing is overwritten");
     };
-    // The program and the folders above it may be out of reach for a user without rights: then nothing can be shown.
-    let all = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(folder.path(), all).unwrap();
+    let permit = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    permit(folder.path(), 0o555);
     refused("check that the history's folder is readable and writable");
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
+    permit(folder.path(), 0o755);
+    // Where a folder stands, no right makes the lock's file.
+    let lock = folder.path().join("xrouter.db.lock");
+    std::fs::create_dir(&lock).unwrap();
+    refused("check that the history's folder is readable and writable");
+    std::fs::remove_dir(&lock).unwrap();
+    permit(&path, 0o444);
     refused("check that the file and its folder are readable and writable");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    permit(&path, 0o644);
     let mut connection = outside(&path).await;
     sqlx::query("insert into _sqlx_migrations values (29990101000000, 'later', '', 1, x'00', 1)")
         .execute(&mut connection)
