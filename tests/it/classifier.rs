@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use xrouter::simulator::{Profile, Reply, Simulator};
 
-use crate::support::{Fleet, LIMIT, TestApp, question};
+use crate::support::{Fleet, TestApp, question, soon};
 
 /// `[classifier]` for a simulated model; warm-up off, so that only real questions are counted.
 fn classifier(model: &Simulator, more: &str) -> String {
@@ -78,11 +78,10 @@ async fn the_models_stream_is_closed_after_its_first_digit() {
     let fleet = Fleet::start().await;
     let profile = Profile { per_token: Duration::from_millis(2), ..Profile::default() };
     let judge = Simulator::start(profile).await.unwrap();
-    let app = TestApp::start(&fleet.toml(&classifier(&judge, "max_tokens = 4000\ntimeout_ms = 20000"))).await;
+    let app = TestApp::start(&fleet.toml(&classifier(&judge, "max_tokens = 4000\ntimeout_ms = 300000"))).await;
     judge.next(text(&format!("1 because {}", "of many reasons ".repeat(1000))));
     assert_eq!(app.http.chat(&question("hi")).await.route(), ("1", "medium", "llm", "1"));
-    let counts =
-        tokio::time::timeout(LIMIT, judge.wait_for(|counts| counts.cancelled == 1)).await.expect("it is closed");
+    let counts = soon(judge.wait_for(|counts| counts.cancelled == 1)).await;
     assert!(counts.events < 500, "{} of 3 000 events could be sent", counts.events);
 }
 
@@ -107,16 +106,18 @@ async fn a_model_that_is_loading_is_asked_again() {
 async fn a_slow_model_is_asked_once_more_with_more_time() {
     let fleet = Fleet::start().await;
     let judge = model().await;
-    let app = TestApp::start(&fleet.toml(&classifier(&judge, "timeout_ms = 100"))).await;
+    // The answer to the second call has twice the time, which a busy machine does not use up.
+    let app = TestApp::start(&fleet.toml(&classifier(&judge, "timeout_ms = 4000"))).await;
     judge.next(Reply::Silence);
     judge.next(text("1"));
     assert_eq!(app.http.chat(&question("a")).await.route(), ("1", "medium", "llm", "1"));
+    assert_eq!(judge.counts().requests, 2);
     judge.always(Reply::Silence);
+    let app = TestApp::start(&fleet.toml(&classifier(&judge, "timeout_ms = 100"))).await;
     let response = app.http.chat(&question("b")).await;
     assert_eq!(response.route(), ("2", "frontier", "fallback", "1"));
-    assert_eq!(judge.counts().requests, 4);
-    let rows = app.rows().await;
-    assert!(rows[1].classify_ms.unwrap() >= 300.0, "100 ms and then 200 ms");
+    assert!(judge.counts().requests <= 4, "there is no third call");
+    assert!(app.row().await.classify_ms.unwrap() >= 300.0, "100 ms and then 200 ms");
 }
 
 #[tokio::test]
@@ -176,9 +177,8 @@ async fn the_model_is_warmed_up_at_start_and_kept_warm() {
         judge.base_url()
     );
     let app = TestApp::start(&fleet.toml(&toml)).await;
-    tokio::time::timeout(LIMIT, judge.wait_for(|counts| counts.requests >= 3))
-        .await
-        .expect("it is asked again and again");
+    // It is asked again and again.
+    soon(judge.wait_for(|counts| counts.requests >= 3)).await;
     assert!(app.rows().await.is_empty(), "nobody's request");
 }
 
@@ -248,7 +248,7 @@ async fn a_hundred_equal_requests_at_once_are_one_question_to_the_model() {
     let slow = Profile { first_token: Duration::from_millis(500), ..Profile::default() };
     let judge = Simulator::start(slow).await.unwrap();
     judge.next(text("1"));
-    let app = TestApp::start(&fleet.toml(&classifier(&judge, "timeout_ms = 5000"))).await;
+    let app = TestApp::start(&fleet.toml(&classifier(&judge, "timeout_ms = 300000"))).await;
     let question = question("compare two cities");
     let answers = futures_util::future::join_all((0..100).map(|_| app.http.chat(&question))).await;
     assert!(answers.iter().all(|answer| answer.route().1 == "medium"));

@@ -110,17 +110,34 @@ fn config_check_show_and_schema_tell_what_is_in_force() {
     assert_eq!((code, lines.len()), (Some(2), 1), "{lines:?}");
 }
 
+/// What the demo prints until everything is sent and Ctrl-C ends it.
+fn demo(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = Program::xrouter(folder);
+    command.args(["demo", "--port", "0"]).args(arguments);
+    let (mut program, _) = Program::start_until(command, |line| line == "Ctrl-C ends it.");
+    assert_eq!(program.interrupt(), Some(130));
+    program.printed()
+}
+
 #[test]
-fn the_demo_sends_prints_and_ends_by_itself() {
+fn the_demo_sends_and_prints() {
     let folder = tempfile::tempdir().unwrap();
-    let text = out(&Program::run(
-        folder.path(),
-        &["demo", "--port", "0", "--requests", "10", "--seconds", "6", "--db", "demo.db"],
-    ));
-    for expected in ["cheap", "medium", "frontier", "embedded", "saved", "/dashboard", "curl"] {
+    let text = demo(folder.path(), &["--requests", "10", "--db", "demo.db"]);
+    for expected in ["cheap", "medium", "frontier", "embedded", "10 requests cost", "saved", "/dashboard", "curl"] {
         assert!(text.contains(expected), "{expected} in\n{text}");
     }
     assert!(folder.path().join("demo.db").exists());
+}
+
+#[test]
+fn the_demo_ends_by_itself_wherever_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nothing is left to do after the time, and far more is left than the time suffices for.
+    for requests in ["0", "100000"] {
+        let text =
+            out(&Program::run(folder.path(), &["demo", "--port", "0", "--requests", requests, "--seconds", "1"]));
+        assert!(text.contains("/dashboard") && !text.contains("Ctrl-C ends it."), "{text}");
+    }
 }
 
 #[test]
@@ -270,7 +287,7 @@ fn an_upstreams_json_alone_configures_the_router_and_the_demo_does_not_read_it()
     std::fs::write(folder.path().join("upstreams.json"), document).unwrap();
     let check = out(&Program::run(folder.path(), &["config", "check"]));
     assert!(check.contains("frontier  openai_compatible/a at http://127.0.0.1:1/v1"), "{check}");
-    let demo = out(&Program::run(folder.path(), &["demo", "--port", "0", "--requests", "2", "--seconds", "3"]));
+    let demo = demo(folder.path(), &["--requests", "2"]);
     assert!(demo.contains("2 requests cost"), "{demo}");
 }
 
@@ -278,7 +295,7 @@ fn an_upstreams_json_alone_configures_the_router_and_the_demo_does_not_read_it()
 fn a_simulated_provider_serves_and_refuses_as_the_real_one() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Program::xrouter(folder.path());
-    command.args(["simulate", "anthropic", "--seconds", "60"]);
+    command.args(["simulate", "anthropic"]);
     let (mut program, line) = Program::start_until(command, |line| line.contains("base_url"));
     let url = line.split_whitespace().last().unwrap().to_owned();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
