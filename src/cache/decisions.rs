@@ -103,7 +103,7 @@ fn write(decision: &Remembered) -> String {
     format!("{}{mark} {} {} {reason}", tier.number(), figure(*score), figure(*confidence))
 }
 
-/// What [`write`] wrote; anything else is a miss.
+/// What [`write()`] wrote; anything else is a miss.
 fn read(text: &str) -> Option<Remembered> {
     let mut parts = text.splitn(4, ' ');
     let tier = parts.next()?;

@@ -183,7 +183,7 @@ fn write(pin: &Pin) -> String {
     })
 }
 
-/// What [`write`] wrote; anything else is nothing.
+/// What [`write()`] wrote; anything else is nothing.
 fn read(text: &str) -> Option<Pin> {
     let mut words = text.split(' ');
     let tier = |word: Option<&str>| Tier::from_number(word?.parse().ok()?);

@@ -28,7 +28,7 @@ pub(super) struct Slot {
     pub(super) status_class: i64,
 }
 
-/// The names of the sums, in the order of the tables and of [`Sums::array`].
+/// The names of the sums, in the order of the tables and of [`Sums::add`].
 pub(super) const SUMS: [&str; 17] = [
     "requests",
     "errors",
