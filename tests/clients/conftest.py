@@ -2,15 +2,9 @@
 
 import contextlib
 import functools
-import os
-import pathlib
-import re
-import subprocess
 
 import pytest
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "target" / "debug" / "xrouter"
+from programs import SESSION, serving
 
 # What a tier needs besides its provider, address and key.
 MODELS = {"anthropic": "claude-sonnet-4-5", "gemini": "gemini-3.5-flash", "cohere": "command-a-03-2025"}
@@ -32,35 +26,10 @@ images = true
 """
 
 
-@contextlib.contextmanager
-def serving(folder, *arguments):
-    """Runs the program and gives the URL on which it listens. It ends after ten minutes at the latest."""
-    # No variable of whoever runs the tests may configure it.
-    environment = {"PATH": os.defpath, "NO_COLOR": "1"}
-    command = ["timeout", "600", PROGRAM, *arguments]
-    errors = folder / "stderr"
-    with errors.open("w") as stderr:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
-        )
-    try:
-        for line in process.stdout:
-            found = re.search(r"listen(?:ing|s on)\s+(?:http://)?([\w.]+:\d+)", line)
-            if found:
-                break
-        else:
-            pytest.fail(f"{' '.join(arguments)} ended before it listened: {errors.read_text()}")
-        yield f"http://{found.group(1)}"
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-        process.stdout.close()
-
-
 @pytest.fixture(scope="session")
 def router(tmp_path_factory):
     """The base URL of the demo: a router with three simulated upstreams. It ends with the session."""
-    arguments = ["demo", "--port", "0", "--requests", "0", "--seconds", "600"]
+    arguments = ["demo", "--port", "0", "--requests", "0", "--seconds", str(SESSION)]
     with serving(tmp_path_factory.mktemp("demo"), *arguments) as url:
         yield url
 
@@ -77,7 +46,7 @@ def dialect_router(tmp_path_factory):
         @functools.cache
         def simulation(provider):
             folder = tmp_path_factory.mktemp(f"simulate-{provider}")
-            arguments = ["simulate", provider, "--port", "0", "--seconds", "600"]
+            arguments = ["simulate", provider, "--port", "0", "--seconds", str(SESSION)]
             return running.enter_context(serving(folder, *arguments))
 
         @functools.cache

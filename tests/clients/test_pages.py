@@ -2,9 +2,10 @@
 
 import json
 import re
-import subprocess
 import tempfile
 import urllib.request
+
+from programs import LIMIT, run
 
 FLAGS = [
     "--headless",
@@ -15,7 +16,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--timeout=20000",
+    "--disable-dev-shm-usage",
+    f"--timeout={LIMIT * 1000 // 2}",
 ]
 
 
@@ -24,13 +26,12 @@ def chat(router, text):
     request = urllib.request.Request(
         f"{router}/v1/chat/completions", data=body, headers={"Content-Type": "application/json"}
     )
-    urllib.request.urlopen(request, timeout=20).read()
+    urllib.request.urlopen(request, timeout=LIMIT).read()
 
 
 def rendered(url):
     with tempfile.TemporaryDirectory() as profile:
-        command = ["chromium", *FLAGS, f"--user-data-dir={profile}", "--dump-dom", url]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+        return run(["chromium", *FLAGS, f"--user-data-dir={profile}", "--dump-dom", url])
 
 
 def test_the_overview_shows_what_usage_says(router):
@@ -38,7 +39,7 @@ def test_the_overview_shows_what_usage_says(router):
         chat(router, text)
     usage = None
     html = rendered(f"{router}/dashboard")
-    usage = json.load(urllib.request.urlopen(f"{router}/usage", timeout=20))
+    usage = json.load(urllib.request.urlopen(f"{router}/usage", timeout=LIMIT))
     shown = re.search(r'id="requests">([^<]*)<', html).group(1).replace("\u202f", "")
     assert int(shown) == usage["total"]["requests"] >= 3
     assert "<rect" in html and "<svg" in html
