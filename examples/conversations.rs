@@ -3,15 +3,16 @@
 //! 1 000 made-up conversations, each turn with the tier that it needs, its tokens, its tool steps and the pause before
 //! it; real prices of the catalogue, and prompt caches that live for five minutes. The classifier errs as it did on
 //! the harness corpus. Deterministic. Run it with `cargo run --release --example conversations`.
-#![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "an example prints figures")]
+#![expect(clippy::print_stdout, reason = "an example prints figures")]
 
-use xrouter::catalog::{Catalog, Price, Provider, Tier};
-use xrouter::routing::{Decision, Pin, SessionRule, Source, Step, Warm, keeps, turn};
+use xrouter::catalog::{ByTier, Catalog, Judge, Price, Provider, Step, Tier};
+use xrouter::protocol::TokenUsage;
+use xrouter::routing::{Facts, Pin, Policy as Deciding, PromptCacheState, SessionRule, Verdict};
 
 const CONVERSATIONS: u32 = 1_000;
 const CACHE_MS: i64 = 300_000;
 /// Tokens of an agent's system prompt and tools.
-const HARNESS: i64 = 11_000;
+const HARNESS: u64 = 11_000;
 const RULE: SessionRule = SessionRule { idle_ms: CACHE_MS, cache_ms: CACHE_MS, when_cheaper: true };
 /// Of a hundred turns that need a tier, how many are decided as cheap and as medium: from the harness corpus.
 const DECIDED: [[u32; 2]; 3] = [[96, 4], [52, 10], [4, 11]];
@@ -36,8 +37,8 @@ struct Turn {
     decided: Tier,
     pause_ms: i64,
     steps: u32,
-    says: i64,
-    answer: i64,
+    says: u64,
+    answer: u64,
 }
 
 fn conversation(draw: &mut Draw) -> Vec<Turn> {
@@ -62,8 +63,8 @@ fn conversation(draw: &mut Draw) -> Vec<Turn> {
                 decided,
                 pause_ms: if long_pause { 1_800_000 } else { 20_000 + i64::from(draw.below(120_000)) },
                 steps: if is_work { draw.below(8) } else { draw.below(2) },
-                says: 30 + i64::from(draw.below(400)),
-                answer: 80 + i64::from(draw.below(600)),
+                says: 30 + u64::from(draw.below(400)),
+                answer: 80 + u64::from(draw.below(600)),
             }
         })
         .collect()
@@ -78,10 +79,38 @@ enum Policy {
     Ours,
 }
 
-/// Nano-dollars and tokens of one call, given how much of the input the provider's cache has.
-fn cost(price: &Price, input: i64, cached: i64, output: i64) -> i64 {
-    let per = |rate: Option<i64>, tokens: i64| rate.unwrap_or(0) * tokens / 1_000_000;
-    per(price.cache_write.or(price.input), input - cached) + per(price.cache_read, cached) + per(price.output, output)
+/// What one call costs, given how much of the input the provider's cache has; the rest is written into it where that has
+/// a price.
+fn cost(price: &Price, input: u64, cached: u64, output: u64) -> f64 {
+    let usage = TokenUsage {
+        input_tokens: Some(input),
+        cached_input_tokens: Some(cached),
+        cache_write_tokens: price.cache_write.map(|_| input - cached),
+        output_tokens: Some(output),
+        ..TokenUsage::default()
+    };
+    price.cost(&usage).unwrap_or_default().as_usd()
+}
+
+/// What the router decides.
+fn ours(
+    deciding: &Deciding,
+    pin: Option<&Pin>,
+    prices: &ByTier<Option<Price>>,
+    step: Step,
+    now_ms: i64,
+    asked: Tier,
+) -> Tier {
+    let facts = Facts { step: Some(step), now_ms, ..Facts::default() };
+    let verdict = Verdict {
+        tier: asked,
+        judge: Judge::Embedded,
+        remembered: false,
+        score: None,
+        confidence: None,
+        reason: "".into(),
+    };
+    deciding.decide(&facts, pin, prices, verdict).decision.tier
 }
 
 struct Figures {
@@ -92,6 +121,8 @@ struct Figures {
 }
 
 fn run(policy: Policy, prices: &[Price; 3]) -> Figures {
+    let deciding = Deciding { keeps_sessions: true, session: RULE, ..Deciding::default() };
+    let by_tier = ByTier::from_fn(|tier| Some(prices[tier as usize]));
     let mut draw = Draw(7);
     let mut figures = Figures { usd: 0.0, calls: 0, adequate: 0, switches: 0 };
     for _ in 0..CONVERSATIONS {
@@ -99,15 +130,14 @@ fn run(policy: Policy, prices: &[Price; 3]) -> Figures {
         let mut pin: Option<Pin> = None;
         let mut first = None;
         // By tier: the tokens that its provider has seen, and when.
-        let mut providers = [(0_i64, i64::MIN / 2); 3];
+        let mut providers = [(0_u64, i64::MIN / 2); 3];
         let mut last = None;
         for this in conversation(&mut draw) {
             now += this.pause_ms;
             context += this.says;
             for step in 0..=this.steps {
                 now += 4_000;
-                let kind = if step == 0 { Step::Turn } else { Step::Loop };
-                let asked = || Decision::settled(this.decided, Source::Embedded, "");
+                let kind = if step == 0 { Step::Turn } else { Step::ToolLoop };
                 let tier = match policy {
                     Policy::AlwaysFrontier => Tier::Frontier,
                     Policy::NeverSwitch => *first.get_or_insert(this.decided),
@@ -115,24 +145,20 @@ fn run(policy: Policy, prices: &[Price; 3]) -> Figures {
                     // A tool's result looks like another small request to a router that sees one message.
                     Policy::EveryMessage if step == 0 => this.decided,
                     Policy::EveryMessage => Tier::Cheap,
-                    Policy::Ours => match pin.and_then(|pin| keeps(&pin, kind, &RULE, now)) {
-                        Some(kept) => kept.tier,
-                        None => {
-                            pin.map_or_else(asked, |pin| turn(&pin, asked(), kind, &RULE, now, &prices.map(Some))).tier
-                        }
-                    },
+                    Policy::Ours => ours(&deciding, pin.as_ref(), &by_tier, kind, now, this.decided),
                 };
                 let (seen, when) = providers[tier as usize];
                 let cached = if now - when <= CACHE_MS { seen.min(context) } else { 0 };
-                figures.usd += cost(&prices[tier as usize], context, cached, this.answer) as f64 / 1e9;
+                figures.usd += cost(&prices[tier as usize], context, cached, this.answer);
                 providers[tier as usize] = (context, now);
-                let warm = Warm { tier, input: context, cached: Some(context), output: this.answer };
-                pin = Some(Pin { tier, last_ms: now, warm: Some(warm) });
+                let prompt_cache =
+                    PromptCacheState { tier, input: context, cached: Some(context), output: this.answer };
+                pin = Some(Pin { tier, last_ms: now, prompt_cache: Some(prompt_cache) });
                 figures.calls += 1;
                 figures.adequate += u32::from(tier >= this.needs);
                 figures.switches += u32::from(last.is_some_and(|last| last != tier));
                 last = Some(tier);
-                context += this.answer + 300 * i64::from(step < this.steps);
+                context += this.answer + 300 * u64::from(step < this.steps);
             }
         }
     }

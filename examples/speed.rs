@@ -5,6 +5,7 @@
 //! `taskset -c 0 cargo run --release --example speed -- FILE`.
 #![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "an example prints figures")]
 
+use std::borrow::Cow;
 use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,9 +13,10 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
+use xrouter::catalog::ByTier;
 use xrouter::config::Strategy;
 use xrouter::protocol::{ChatRequest, estimate};
-use xrouter::routing::{self, Embedded, Facts, Rules, Thresholds};
+use xrouter::routing::{self, Embedded, Facts, Policy, Rules, Thresholds};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -28,25 +30,25 @@ const LARGE: usize = 100_000;
 
 struct Router {
     classifier: Embedded,
-    rules: Rules,
+    policy: Policy,
 }
 
 impl Router {
     fn decide(&self, request: &ChatRequest<'_>) -> u8 {
         let input = routing::input(request, Strategy::CurrentRequest, 8_000);
         let facts = Facts {
-            text: &input.text,
-            step: input.step,
-            tokens: 0,
-            tools: request.tools,
-            failures: routing::failures(request),
-            model: &request.model,
-            key: None,
-            effort: None,
-            headers: &[],
-            hour: 12,
+            step: Some(input.step),
+            text: Some(Cow::Borrowed(&input.text)),
+            tools: Some(request.tools as u64),
+            failures: Some(routing::failures(request) as u64),
+            model: Some(Cow::Borrowed(&request.model)),
+            key: Some(Cow::Borrowed("")),
+            effort: Some(Cow::Borrowed("")),
+            headers: Some(Cow::Borrowed(&[])),
+            ..Facts::default()
         };
-        self.rules.apply(&facts, self.classifier.classify(&input), false).decision.tier.number()
+        let verdict = self.classifier.classify(&input);
+        self.policy.decide(&facts, None, &ByTier::default(), verdict).decision.tier.number()
     }
 
     fn time(&self, what: &str, bodies: &[String], rounds: usize) -> Result<(), Failure> {
@@ -88,7 +90,10 @@ fn main() -> Result<(), Failure> {
         messages => json!({ "messages": messages }),
     };
     let bodies: Vec<String> = rows.iter().map(|row| body(row).to_string()).collect();
-    let router = Router { classifier: Embedded::new(Thresholds::default()), rules: Rules::new(&[], &[])? };
+    let router = Router {
+        classifier: Embedded::new(Thresholds::default()),
+        policy: Policy { rules: Rules::new(&[], &[])?, ..Policy::default() },
+    };
     router.time("prompts", &bodies, 20_000 / bodies.len().max(1) + 1)?;
 
     let own = std::fs::read_to_string(own)?;

@@ -1,7 +1,7 @@
 //! The composition root: a configuration in, a running router out. Only this file names the concrete
 //! types of every room.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,13 +14,16 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::{self, Access, Front, Shared};
 use crate::cache::{Answers, Cache, Redis};
-use crate::catalog::Catalog;
+use crate::catalog::{ByTier, Catalog};
 use crate::config::{self, ClassifierKind, Loaded, Upstreams};
 use crate::dashboard;
-use crate::gateway::{ClassifierCall, Estimator, Flights, Gateway, Offers, Sessions, Tally, keep_shares, keep_warm};
+use crate::gateway::{
+    ClassifierCall, Estimator, Gateway, Listeners, Offers, Sessions, SingleFlight, Tally, keep_shares, keep_warm,
+    marks_of, policy_hash,
+};
 use crate::protocol::Timestamp;
 use crate::providers::{Client, Memory, Pictures, Target};
-use crate::routing::{Classified, Classifier, Embedded, Input, LlmClassifier, LlmSettings, Rules, Thresholds};
+use crate::routing::{Classifier, Embedded, LlmClassifier, LlmSettings, Policy, Rules, Thresholds};
 use crate::server::serve;
 use crate::store::{OpenError, Store};
 
@@ -59,7 +62,7 @@ pub struct App {
     pub address: SocketAddr,
     listener: TcpListener,
     endpoint: BoxEndpoint<'static, Response>,
-    classifier: Arc<Classifier>,
+    gateway: Arc<Gateway>,
     config: config::Classifier,
     /// Rows that are being completed before they go to the history.
     pub estimator: Estimator,
@@ -79,46 +82,53 @@ impl App {
         let store = Store::open(database, &config.store).await?;
         let estimator = Estimator::default();
         let redis = Redis::open(&config.cache);
-        let gateway = Gateway {
+        let policy = policy(config)?;
+        let policy_marks = marks_of(&classifier, &policy, config.classifier.strategy, config.classifier.max_chars);
+        let policy_mark = policy_hash(&policy_marks);
+        store.remember_policy(policy_mark, &policy_marks).await?;
+        let listeners = Listeners {
+            sessions: Sessions::new(&config.session, redis.clone()),
+            tally: Tally::default(),
+            estimator: estimator.clone(),
+            store: store.clone(),
+        };
+        let gateway = Arc::new(Gateway {
             tiers: targets(upstreams, &catalog)?,
             fallback: upstreams.fallback,
-            rules: Rules::new(&config.classifier.rules, &config.classifier.rules_off)
-                .map_err(|error| AppError::Upstream(format!("classifier.rules: {error}")))?,
-            sessions: Sessions::new(&config.session, redis.clone()),
+            policy,
+            policy_marks,
+            policy_mark,
             fingerprint: format!("{} {:?}", classifier.fingerprint(), config.classifier.strategy),
             classifier: classifier.clone(),
             strategy: config.classifier.strategy,
             max_chars: config.classifier.max_chars,
             cache: Cache::open(&config.cache, redis.filter(|_| config.classifier.asks_a_model())),
             answers: Answers::open(&config.response_cache),
-            flights: Flights::default(),
-            tally: Tally::default(),
+            single_flight: SingleFlight::default(),
+            listeners: Arc::new(listeners),
             client,
-            store: store.clone(),
             catalog,
             memory: Memory::default(),
             pictures: Pictures::new()?,
-            estimator: estimator.clone(),
             offers: Offers::default(),
-        };
-        let access = Access::new(config.server.api_key.as_ref());
+        });
+        let access = Access::new(&config.server);
         let header = |name: &str| {
             HeaderName::try_from(name).map_err(|_| AppError::Upstream(format!("`{name}` is no header name")))
         };
         let shared = Arc::new(Shared {
-            gateway: Arc::new(gateway),
+            gateway: gateway.clone(),
             store: store.clone(),
             body_limit: usize::try_from(config.server.body_limit).unwrap_or(usize::MAX),
             decision_header: header(&config.headers.decision)?,
             upstream_header: header(&config.headers.upstream)?,
-            key_name: config.server.api_key.is_some().then(|| "default".to_owned()),
-            loopback_only: access.is_open() && is_loopback(config.server.bind_host()),
+            loopback_only: access.is_open() && config.server.is_loopback(),
             started_at: Timestamp::now().0 / 1000,
         });
         let endpoint = routes(shared, &access);
         let host = config.server.bind_host();
         let (listener, address) = listen(host, config.server.port).await?;
-        Ok(App { store, address, listener, endpoint, classifier, config: config.classifier.clone(), estimator })
+        Ok(App { store, address, listener, endpoint, gateway, config: config.classifier.clone(), estimator })
     }
 
     /// Serves until `stop`, lets requests under way go on for at most `drain`, cuts off what is left,
@@ -129,9 +139,9 @@ impl App {
     pub async fn serve(self, stop: CancellationToken, drain: Duration) -> std::io::Result<()> {
         let tasks = TaskTracker::new();
         if let Some(share) = self.config.target_share {
-            tasks.spawn(keep_shares(self.classifier.clone(), share, self.store.clone(), stop.clone()));
+            tasks.spawn(keep_shares(self.gateway.clone(), share, stop.clone()));
         }
-        tasks.spawn(keep_warm(self.classifier, self.config, stop.clone()));
+        tasks.spawn(keep_warm(self.gateway.classifier.clone(), self.config, stop.clone()));
         tasks.close();
         let served = serve(self.listener, self.endpoint, stop.clone(), drain).await;
         stop.cancel();
@@ -151,12 +161,18 @@ pub fn classifier(loaded: &Loaded) -> Result<Classifier, AppError> {
     classifier_with(&loaded.config.classifier, &loaded.upstreams, &client)
 }
 
-/// Decides on one text with the configured classifier.
+/// What decides with what the classifier says, as configured.
 ///
 /// # Errors
-/// The classifier's endpoint cannot be prepared.
-pub async fn classify(loaded: &Loaded, input: &Input<'_>) -> Result<Classified, AppError> {
-    Ok(classifier(loaded)?.classify(input).await)
+/// A rule's regular expression is none, which the configuration's check says before.
+pub fn policy(config: &config::Config) -> Result<Policy, AppError> {
+    let rules = Rules::new(&config.classifier.rules, &config.classifier.rules_off);
+    Ok(Policy {
+        is_off: config.classifier.effective_kind() == ClassifierKind::Off,
+        rules: rules.map_err(|error| AppError::Upstream(format!("classifier.rules: {error}")))?,
+        keeps_sessions: config.session.enabled,
+        session: Sessions::rule(&config.session),
+    })
 }
 
 fn routes(shared: Arc<Shared>, access: &Access) -> BoxEndpoint<'static, Response> {
@@ -166,10 +182,6 @@ fn routes(shared: Arc<Shared>, access: &Access) -> BoxEndpoint<'static, Response
     let browser = service.swagger_ui();
     let routes = Route::new().nest("/", service).at("/openapi.json", document).nest("/docs", browser);
     Front::new(dashboard::mount(routes, store, access.clone()), shared, access.clone()).boxed()
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 async fn listen(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), AppError> {
@@ -182,10 +194,15 @@ async fn listen(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), AppE
     Ok((listener, address))
 }
 
-fn targets(upstreams: &Upstreams, catalog: &Catalog) -> Result<[Vec<Target>; 3], AppError> {
-    let mut tiers = [Vec::new(), Vec::new(), Vec::new()];
+/// The upstreams by tier, prepared for calls.
+///
+/// # Errors
+/// A key cannot stand in a header, or an address is no URL.
+pub fn targets(upstreams: &Upstreams, catalog: &Catalog) -> Result<ByTier<Vec<Arc<Target>>>, AppError> {
+    let mut tiers = ByTier::<Vec<Arc<Target>>>::default();
     for upstream in upstreams.all() {
-        tiers[upstream.tier as usize].push(Target::new(upstream.clone(), catalog).map_err(AppError::Upstream)?);
+        let target = Target::new(upstream.clone(), catalog).map_err(AppError::Upstream)?;
+        tiers[upstream.tier].push(Arc::new(target));
     }
     Ok(tiers)
 }

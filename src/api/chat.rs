@@ -1,7 +1,6 @@
 //! `POST /v1/chat/completions`.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -14,7 +13,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOpti
 use super::schema::{ChatCompletion, ChatCompletionRequest};
 use super::{ApiError, Shared, Tag, body};
 use crate::gateway::{Answer, AnswerBody, CacheControl, ChatCall, LONGEST_SESSION, Meter, Route};
-use crate::protocol::RequestId;
+use crate::protocol::{Arrival, Caller, RequestId};
 use crate::routing::TIER_HEADER;
 
 /// The header that names the conversation.
@@ -65,7 +64,7 @@ impl Shared {
 
     /// A request as the gateway takes it.
     pub(super) async fn call(&self, request: &Request, body: Body) -> Result<ChatCall, ApiError> {
-        let arrived = Instant::now();
+        let arrival = Arrival::now();
         let body = self.read(request, body).await?;
         let tier = request.headers().get(TIER_HEADER).and_then(|value| value.to_str().ok());
         Ok(ChatCall {
@@ -73,17 +72,18 @@ impl Shared {
             request_id: request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::fresh),
             tier_header: tier.map(str::to_owned),
             session: session(request),
-            key: self.key_name.clone(),
+            caller: request.extensions().get::<Caller>().cloned().unwrap_or_default(),
             headers: self.rule_headers(request),
             cache_control: cache_control(request),
-            arrived,
+            arrival,
         })
     }
 
     /// The headers that rules look at.
     fn rule_headers(&self, request: &Request) -> Vec<(String, String)> {
         let value = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-        let found = self.gateway.rules.headers().filter_map(|name| Some((name.to_owned(), value(name)?.to_owned())));
+        let found =
+            self.gateway.policy.rules.headers().filter_map(|name| Some((name.to_owned(), value(name)?.to_owned())));
         found.collect()
     }
 
@@ -108,7 +108,9 @@ impl Shared {
         const ATTEMPTS: HeaderName = HeaderName::from_static("x-xrouter-attempts");
         let headers = response.headers_mut();
         headers.insert(&self.decision_header, HeaderValue::from(u16::from(route.decision.number())));
-        headers.insert(SOURCE, HeaderValue::from_static(route.source.as_str()));
+        if let Some(source) = route.source {
+            headers.insert(SOURCE, HeaderValue::from_static(source.as_str()));
+        }
         headers.insert(ATTEMPTS, HeaderValue::from(route.attempts));
         if let Some(tier) = route.tier {
             headers.insert(&self.upstream_header, HeaderValue::from_static(tier.as_str()));

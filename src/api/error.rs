@@ -6,7 +6,7 @@ use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registr
 use poem_openapi::types::Type;
 use poem_openapi::{ApiResponse, Object};
 
-use crate::gateway::{GatewayError, Limit, Reason};
+use crate::gateway::{GatewayError, Reason, Unsupported};
 use crate::protocol::{ErrorBody, ErrorEnvelope, RequestError};
 use crate::providers::{EncodeError, ProviderError, Verdict, whole_seconds};
 use crate::store::StoreError;
@@ -99,7 +99,7 @@ impl From<&GatewayError> for ApiError {
             Reason::Request(RequestError::Field { param, .. }) => answer.body.param = Some(param.clone()),
             Reason::Tier(_) => answer.body.param = Some("X-Xrouter-Tier".to_owned()),
             Reason::Limit { limit, .. } => {
-                answer.body.param = matches!(limit, Limit::Context { .. }).then(|| "messages".to_owned());
+                answer.body.param = matches!(limit, Unsupported::Context { .. }).then(|| "messages".to_owned());
             }
             Reason::NoUpstream(_) => {}
             Reason::Upstream { error, upstream } => answer.upstream(error, upstream),

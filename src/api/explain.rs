@@ -2,39 +2,37 @@
 
 use std::fmt::Write as _;
 
-use crate::store::{AttemptRow, HistoryRow};
+use crate::catalog::Source;
+use crate::protocol::UsageSource;
+use crate::store::{AnsweredBy, Attempt, Row, Skipped};
 
 /// What happened to a request, in its order.
-pub(super) fn explain(row: &HistoryRow, attempts: &[AttemptRow]) -> Vec<String> {
+pub(super) fn explain(row: &Row) -> Vec<String> {
     let mut told = vec![decision(row)];
-    if let (Some(tier), true) = (&row.tier, !attempts.is_empty()) {
-        let decided = TIERS.get(usize::try_from(row.decision).unwrap_or(3)).copied().unwrap_or("?");
-        if tier != decided {
-            told.push(format!("The {decided} tier was decided, and the {tier} tier was called last."));
-        }
+    if let Some(tier) = row.tier.filter(|tier| *tier != row.decision) {
+        told.push(format!("The {} tier was decided, and the {tier} tier was called last.", row.decision));
     }
-    told.extend(attempts.iter().map(attempt));
+    told.extend(row.skipped.iter().map(skipped));
+    told.extend((1..).zip(&row.attempts).map(|(place, it)| attempt(place, it)));
+    told.extend(answered_by(row));
     told.push(end(row));
     told.extend(money(row));
     told
 }
 
-const TIERS: [&str; 3] = ["cheap", "medium", "frontier"];
-
-fn decision(row: &HistoryRow) -> String {
-    let tier = TIERS.get(usize::try_from(row.decision).unwrap_or(3)).copied().unwrap_or("?");
-    let by = match row.source.as_str() {
-        "forced" => "the request named it".to_owned(),
-        "disabled" => "the classifier is off".to_owned(),
-        "cache" => "the same question was decided before".to_owned(),
-        "session" => "its conversation stays where it is".to_owned(),
-        "embedded" => "the embedded classifier judged so".to_owned(),
-        "llm" => "the classifier's model said so".to_owned(),
-        "rule" => "a rule says so".to_owned(),
-        "fallback" => "the classifier failed".to_owned(),
-        other => format!("source {other}"),
+fn decision(row: &Row) -> String {
+    let by = match row.source {
+        Some(Source::Forced) => "the request named it",
+        Some(Source::Disabled) => "the classifier is off",
+        Some(Source::Cache) => "the same question was decided before",
+        Some(Source::Session) => "its conversation stays where it is",
+        Some(Source::Embedded) => "the embedded classifier judged so",
+        Some(Source::Llm) => "the classifier's model said so",
+        Some(Source::Rule) => "a rule says so",
+        Some(Source::Fallback) => "the classifier failed",
+        None => "of a step that an older version did not keep",
     };
-    let mut text = format!("Decided: {tier} ({}), because {by}", row.decision);
+    let mut text = format!("Decided: {} ({}), because {by}", row.decision, row.decision.number());
     if let Some(score) = row.score {
         let _ = write!(text, "; score {score:.2} of 1");
     }
@@ -48,34 +46,46 @@ fn decision(row: &HistoryRow) -> String {
     text
 }
 
-fn attempt(attempt: &AttemptRow) -> String {
-    let upstream = attempt.upstream.as_deref().unwrap_or("?");
-    let model = attempt.model.as_deref().unwrap_or("?");
-    let took = attempt.duration_ms.map(|ms| format!(" after {ms:.0} ms")).unwrap_or_default();
+fn skipped(skipped: &Skipped) -> String {
+    format!("Passed over: {} ({}): {}.", skipped.upstream, skipped.tier, skipped.reason)
+}
+
+fn attempt(place: u32, attempt: &Attempt) -> String {
+    let took = attempt.duration_us.map(|us| format!(" after {} ms", us / 1_000)).unwrap_or_default();
     let end = match (attempt.status, attempt.error_type.as_deref()) {
         (Some(status), Some(error)) => format!("answered {status} ({error})"),
         (None, Some(error)) => format!("failed ({error})"),
         (Some(status), None) => format!("answered {status}"),
         (None, None) => "has no known end".to_owned(),
     };
-    format!("Call {}: {upstream} with {model} {end}{took}.", attempt.attempt)
+    format!("Call {place}: {} with {} {end}{took}.", attempt.upstream, attempt.model)
 }
 
-fn end(row: &HistoryRow) -> String {
+/// Who answered, where the calls do not tell.
+fn answered_by(row: &Row) -> Option<String> {
+    match row.answered_by? {
+        AnsweredBy::Tier(_) => None,
+        AnsweredBy::ResponseCache => Some("The response cache answered: no upstream was called.".to_owned()),
+        AnsweredBy::Nobody => Some("No upstream was called.".to_owned()),
+    }
+}
+
+fn end(row: &Row) -> String {
     match (row.status, row.error_type.as_deref()) {
         (None, None) => "It is under way.".to_owned(),
         (None, Some(_)) => "The router died before the end: what the client got is not known.".to_owned(),
-        (Some(499), _) => "The client left before the end.".to_owned(),
+        (Some(499), Some("client_closed")) => "The client left before the end.".to_owned(),
         (Some(status), Some(error)) => format!("The client got {status} ({error})."),
         (Some(status), None) => format!("The client got {status}."),
     }
 }
 
-fn money(row: &HistoryRow) -> Option<String> {
+fn money(row: &Row) -> Option<String> {
     let cost = row.cost?;
-    let tokens = match row.usage_source.as_str() {
-        "estimated" => "tokens were counted here, as the provider told none",
-        _ => "tokens as the provider reported them",
+    let tokens = match row.usage_source {
+        UsageSource::Reported => "tokens as the provider reported them",
+        UsageSource::Estimated => "tokens were counted here, as the provider reported none",
+        UsageSource::Absent => "without tokens",
     };
     Some(match row.frontier_cost {
         Some(frontier) => format!("It cost ${cost}; the same tokens on the frontier tier: ${frontier} ({tokens})."),
@@ -89,11 +99,25 @@ mod tests {
 
     #[test]
     fn a_request_under_way_and_one_that_died_are_told_apart() {
-        let row = |status, error: Option<&str>| {
-            end(&HistoryRow { status, error_type: error.map(str::to_owned), ..HistoryRow::default() })
+        let row = |status, error: Option<&'static str>| {
+            end(&Row { status, error_type: error.map(Into::into), ..Row::default() })
         };
         assert_eq!(row(None, None), "It is under way.");
         assert!(row(None, Some("interrupted")).contains("died"));
         assert_eq!(row(Some(200), Some("interrupted")), "The client got 200 (interrupted).");
+        assert_eq!(row(Some(499), Some("upstream_error")), "The client got 499 (upstream_error).");
+    }
+
+    #[test]
+    fn who_answered_does_not_hide_which_step_decided() {
+        let row = Row {
+            source: Some(Source::Embedded),
+            answered_by: Some(AnsweredBy::ResponseCache),
+            reason: Some("nothing telling".into()),
+            ..Row::default()
+        };
+        let told = explain(&row);
+        assert!(told[0].contains("the embedded classifier judged so"), "{told:?}");
+        assert!(told[1].contains("response cache answered"), "{told:?}");
     }
 }

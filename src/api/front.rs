@@ -9,7 +9,7 @@ use poem::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use poem::{Endpoint, IntoResponse, Request, Response};
 
 use super::{Access, ApiError, Shared};
-use crate::protocol::RequestId;
+use crate::protocol::{Caller, RequestId};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -39,15 +39,17 @@ impl<E: Endpoint> Endpoint for Front<E> {
             .unwrap_or_else(RequestId::fresh);
         let header = HeaderValue::try_from(id.as_str()).unwrap_or_else(|_| HeaderValue::from_static("invalid"));
         mean_the_same(&mut request);
-        let mut response = if let Some(refusal) = self.refuse(&request) {
-            refusal
-        } else {
-            let shown = id.to_string();
-            request.extensions_mut().insert(id);
-            AssertUnwindSafe(self.answer(request)).catch_unwind().await.unwrap_or_else(|_| {
-                tracing::error!(request_id = shown, "a handler panicked");
-                ApiError::internal().into_response()
-            })
+        let mut response = match self.admit(&request) {
+            Err(refusal) => *refusal,
+            Ok(caller) => {
+                let shown = id.to_string();
+                request.extensions_mut().insert(id);
+                request.extensions_mut().insert(caller);
+                AssertUnwindSafe(self.answer(request)).catch_unwind().await.unwrap_or_else(|_| {
+                    tracing::error!(request_id = shown, "a handler panicked");
+                    ApiError::internal().into_response()
+                })
+            }
         };
         response.headers_mut().insert(REQUEST_ID, header);
         Ok(response)
@@ -70,30 +72,35 @@ impl<E: Endpoint> Front<E> {
 }
 
 impl<E> Front<E> {
-    /// The answer for a request that may not pass.
-    fn refuse(&self, request: &Request) -> Option<Response> {
+    /// Who makes a request.
+    ///
+    /// # Errors
+    /// It may not pass: the answer that says so.
+    fn admit(&self, request: &Request) -> Result<Caller, Box<Response>> {
         let path = request.uri().path();
         if self.shared.loopback_only && !names_this_machine(request) {
             let message = "this router has no key and serves this machine only: call it as localhost or by its address, \
                            or set server.api_key or server.host";
-            return Some(ApiError::new(StatusCode::FORBIDDEN, "foreign_host", message).into_response());
+            return Err(Box::new(ApiError::new(StatusCode::FORBIDDEN, "foreign_host", message).into_response()));
         }
-        if self.access.is_open() || matches!(path, "/healthz" | "/readyz" | "/sign-in") || self.access.allows(request) {
-            return None;
+        if let Some(caller) = self.access.who(request) {
+            return Ok(caller);
+        }
+        if matches!(path, "/healthz" | "/readyz" | "/sign-in") {
+            return Ok(Caller::anybody());
         }
         let wants_page = *request.method() == Method::GET
             && (path == "/docs" || path.starts_with("/dashboard"))
             && !request.headers().contains_key(header::AUTHORIZATION);
         if wants_page {
-            return Some(
-                Response::builder().status(StatusCode::SEE_OTHER).header(header::LOCATION, "/sign-in").finish(),
-            );
+            let elsewhere = Response::builder().status(StatusCode::SEE_OTHER).header(header::LOCATION, "/sign-in");
+            return Err(Box::new(elsewhere.finish()));
         }
         let message =
             "the key is missing or wrong: send `Authorization: Bearer KEY` with the router's key (server.api_key)";
         let mut response = ApiError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message).into_response();
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        Some(response)
+        Err(Box::new(response))
     }
 }
 

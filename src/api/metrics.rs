@@ -27,7 +27,7 @@ impl MetricsApi {
     /// `xrouter_history_rows` by `place` adds up to `xrouter_history_served_total`.
     #[oai(path = "/metrics", method = "get", operation_id = "getMetrics", tag = "Tag::Health")]
     async fn metrics(&self) -> MetricsAnswer {
-        MetricsAnswer::Ok(PlainText(text(&self.0.store.state().borrow(), &self.0.gateway.tally)))
+        MetricsAnswer::Ok(PlainText(text(&self.0.store.state().borrow(), &self.0.gateway.listeners.tally)))
     }
 }
 

@@ -7,6 +7,7 @@
 mod access;
 mod body;
 mod chat;
+mod described;
 mod error;
 mod explain;
 mod front;
@@ -45,8 +46,6 @@ pub struct Shared {
     pub decision_header: HeaderName,
     /// Header that carries the tier that answered.
     pub upstream_header: HeaderName,
-    /// The name under which requests are recorded, where a key is asked for.
-    pub key_name: Option<String>,
     /// Whether it has no key and listens on loopback, so that only this machine's programs are meant.
     pub loopback_only: bool,
     /// Seconds since the epoch at which the router started.

@@ -8,10 +8,11 @@ use poem_openapi::payload::Json;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 
+use super::described::RequestRow;
 use super::usage::read_period;
 use super::{ApiError, Shared, Tag, explain};
-use crate::catalog::{NanoUsd, Tier};
-use crate::store::{AttemptRow, Filter, HistoryRow, StatusFilter, TierFilter};
+use crate::catalog::{NanoUsd, Source, Tier};
+use crate::store::{AnsweredBy, Attempt, Filter, Row, Skipped, StatusFilter, TierFilter, milliseconds};
 
 pub(super) struct RequestsApi(pub(super) Arc<Shared>);
 
@@ -25,7 +26,7 @@ const LARGEST_LIMIT: u32 = 1_000;
 #[oai(example)]
 struct RequestList {
     /// The requests, newest first.
-    requests: Vec<HistoryRow>,
+    requests: Vec<RequestRow>,
     /// Give it as `cursor` to get the next page; `null` on the last. A page may hold fewer requests than asked for though
     /// more follow, when rare ones are far apart.
     next_cursor: Option<String>,
@@ -33,7 +34,7 @@ struct RequestList {
 
 impl Example for RequestList {
     fn example() -> Self {
-        RequestList { requests: vec![HistoryRow::example()], next_cursor: Some("184220".to_owned()) }
+        RequestList { requests: vec![RequestRow::example()], next_cursor: Some("184220".to_owned()) }
     }
 }
 
@@ -42,28 +43,95 @@ impl Example for RequestList {
 #[oai(example)]
 struct RequestDetail {
     /// What the history holds of it. While it is under way its `status` and `duration_ms` are `null`.
-    request: HistoryRow,
+    request: RequestRow,
     /// Its upstream calls, in their order.
-    attempts: Vec<AttemptRow>,
+    attempts: Vec<AttemptObject>,
+    /// Upstreams that were passed over, in the order in which they were come to.
+    skipped: Vec<SkippedObject>,
     /// What happened and why, a sentence each.
     explanation: Vec<String>,
 }
 
+/// One upstream call of a request.
+#[derive(Object)]
+#[oai(rename = "Attempt")]
+struct AttemptObject {
+    /// Its place, from 1.
+    attempt: u64,
+    /// The upstream's name in the configuration.
+    upstream: String,
+    /// Its tier.
+    tier: String,
+    /// The model that was asked.
+    model: String,
+    /// The HTTP status that it answered with, if it did.
+    status: Option<u16>,
+    /// How it failed, if it did.
+    error_type: Option<String>,
+    /// Milliseconds from the request's arrival to the call.
+    started_ms: f64,
+    /// Milliseconds that the call took.
+    duration_ms: Option<f64>,
+}
+
+/// An upstream that was passed over.
+#[derive(Object)]
+#[oai(rename = "Skipped")]
+struct SkippedObject {
+    /// The upstream's name in the configuration.
+    upstream: String,
+    /// Its tier.
+    tier: String,
+    /// Why it could not take the request.
+    reason: String,
+}
+
+impl AttemptObject {
+    fn of(place: u64, attempt: &Attempt) -> Self {
+        AttemptObject {
+            attempt: place,
+            upstream: attempt.upstream.clone(),
+            tier: attempt.tier.as_str().to_owned(),
+            model: attempt.model.clone(),
+            status: attempt.status,
+            error_type: attempt.error_type.as_deref().map(str::to_owned),
+            started_ms: milliseconds(attempt.started_us),
+            duration_ms: attempt.duration_us.map(milliseconds),
+        }
+    }
+}
+
+impl From<&Skipped> for SkippedObject {
+    fn from(skipped: &Skipped) -> Self {
+        let Skipped { upstream, tier, reason } = skipped.clone();
+        SkippedObject { upstream, tier: tier.as_str().to_owned(), reason }
+    }
+}
+
+impl From<Row> for RequestDetail {
+    fn from(row: Row) -> Self {
+        RequestDetail {
+            explanation: explain::explain(&row),
+            attempts: (1..).zip(&row.attempts).map(|(place, attempt)| AttemptObject::of(place, attempt)).collect(),
+            skipped: row.skipped.iter().map(SkippedObject::from).collect(),
+            request: RequestRow(row),
+        }
+    }
+}
+
 impl Example for RequestDetail {
     fn example() -> Self {
-        let request = HistoryRow::example();
-        let attempts = vec![AttemptRow {
-            attempt: 1,
-            upstream: request.upstream.clone(),
-            tier: request.tier.clone(),
-            model: request.selected_model.clone(),
+        let RequestRow(mut row) = RequestRow::example();
+        row.attempts.push(Attempt {
+            upstream: row.upstream.clone().unwrap_or_default(),
+            tier: Tier::Frontier,
+            model: row.selected_model.clone().unwrap_or_default(),
             status: Some(200),
             error_type: None,
-            started_ms: Some(0.3),
-            duration_ms: Some(9_203.7),
-        }];
-        let explanation = explain::explain(&request, &attempts);
-        RequestDetail { request, attempts, explanation }
+            started_us: 300,
+            duration_us: Some(9_203_700),
+        });
+        RequestDetail::from(row)
     }
 }
 
@@ -97,15 +165,16 @@ impl RequestsApi {
         model: Query<Option<String>>,
         /// The name of the key.
         key: Query<Option<String>>,
-        /// The step that decided: `forced`, `disabled`, `session`, `cache`, `embedded`, `llm`, `rule`, `fallback`; or
-        /// `response_cache` where the whole answer was given before.
+        /// The step that decided: `forced`, `disabled`, `session`, `cache`, `embedded`, `llm`, `rule`, `fallback`.
         source: Query<Option<String>>,
+        /// Who answered: a tier (or it was tried last), `response_cache`, or `nobody`.
+        answered_by: Query<Option<String>>,
         /// The status that the client got: a number, `4xx` or the like for a class, or `unknown`.
         #[oai(example = "example_status")]
         status: Query<Option<String>>,
         /// The conversation.
         session: Query<Option<String>>,
-        /// The kind of error, such as `rate_limited` or `interrupted`.
+        /// The kind of error, such as `upstream_rate_limited` or `interrupted`.
         error_type: Query<Option<String>>,
         /// Input and output tokens together, at least.
         min_tokens: Query<Option<i64>>,
@@ -130,7 +199,14 @@ impl RequestsApi {
             upstream: upstream.0,
             model: model.0,
             key: key.0,
-            source: source.0,
+            source: source.0.as_deref().filter(|name| !is_cache(name)).map(read_source).transpose()?,
+            // Older versions told it as a source.
+            answered_by: answered_by
+                .0
+                .or(source.0.filter(|name| is_cache(name)))
+                .as_deref()
+                .map(read_answered_by)
+                .transpose()?,
             status: status.0.as_deref().map(read_status).transpose()?,
             error_type: error_type.0,
             session: session.0,
@@ -140,25 +216,24 @@ impl RequestsApi {
         };
         let page = self.0.store.page(&filter, before, limit).await?;
         let next_cursor = page.next.map(|next| next.to_string());
-        Ok(Json(RequestList { requests: page.rows, next_cursor }))
+        Ok(Json(RequestList { requests: page.rows.into_iter().map(RequestRow).collect(), next_cursor }))
     }
 
     /// One request, explained
     ///
-    /// A request that is under way is found too, some milliseconds after it began.
+    /// A request that is under way is found too, some 300 ms after it began.
     #[oai(path = "/requests/:id", method = "get", operation_id = "getRequest", tag = "Tag::History")]
     async fn one(
         &self,
         /// The id of the answer's `X-Request-Id` header.
         id: Path<String>,
     ) -> Result<Json<RequestDetail>, ApiError> {
-        let Some((request, attempts)) = self.0.store.request(&id.0).await? else {
+        let Some(row) = self.0.store.request(&id.0).await? else {
             let message =
                 format!("the history has no request `{}`; it was never made here, or is no longer kept", id.0);
             return Err(ApiError::new(StatusCode::NOT_FOUND, "request_not_found", message));
         };
-        let explanation = explain::explain(&request, &attempts);
-        Ok(Json(RequestDetail { request, attempts, explanation }))
+        Ok(Json(RequestDetail::from(row)))
     }
 }
 
@@ -180,6 +255,24 @@ fn example_tier() -> Option<String> {
 #[expect(clippy::unnecessary_wraps, reason = "the macro wants the parameter's type")]
 fn example_status() -> Option<String> {
     Some("5xx".to_owned())
+}
+
+fn is_cache(source: &str) -> bool {
+    source == AnsweredBy::ResponseCache.as_str()
+}
+
+fn read_source(text: &str) -> Result<Source, ApiError> {
+    Source::from_name(text).ok_or_else(|| {
+        let known = Source::ALL.map(Source::as_str).join(", ");
+        ApiError::invalid("source", format!("source: `{text}` is not one of {known}"))
+    })
+}
+
+fn read_answered_by(text: &str) -> Result<AnsweredBy, ApiError> {
+    AnsweredBy::from_name(text).ok_or_else(|| {
+        let known = AnsweredBy::ALL.map(AnsweredBy::as_str).join(", ");
+        ApiError::invalid("answered_by", format!("answered_by: `{text}` is not one of {known}"))
+    })
 }
 
 fn read_tier(text: &str) -> Result<TierFilter, ApiError> {

@@ -9,7 +9,8 @@ use poem_openapi::{Object, OpenApi};
 
 use super::chat::ChatBody;
 use super::{ApiError, Shared, Tag};
-use crate::gateway::Preview;
+use crate::gateway::{Candidate, Fitness, Preview};
+use crate::store::milliseconds;
 
 pub(super) struct RouteApi(pub(super) Arc<Shared>);
 
@@ -35,6 +36,37 @@ struct RouteDecision {
     input_tokens: u64,
     /// Milliseconds that the decision took.
     classify_ms: f64,
+    /// Every upstream from the decided tier up, in the order in which they would be tried.
+    candidates: Vec<RouteCandidate>,
+}
+
+/// An upstream that could be called.
+#[derive(Object)]
+struct RouteCandidate {
+    /// Its name in the configuration.
+    upstream: String,
+    /// Its tier.
+    tier: String,
+    /// Its own model; `null` where it takes the request's.
+    model: Option<String>,
+    /// Whether it can take the request.
+    fit: bool,
+    /// Why not.
+    reason: Option<String>,
+}
+
+impl From<&Candidate> for RouteCandidate {
+    fn from(candidate: &Candidate) -> Self {
+        let upstream = &candidate.target.upstream;
+        let fit = candidate.fitness == Fitness::Fit;
+        RouteCandidate {
+            upstream: upstream.name.clone(),
+            tier: upstream.tier.as_str().to_owned(),
+            model: upstream.model.clone(),
+            fit,
+            reason: (!fit).then(|| candidate.fitness.to_string()),
+        }
+    }
 }
 
 impl Example for RouteDecision {
@@ -49,6 +81,13 @@ impl Example for RouteDecision {
             limit: None,
             input_tokens: 412,
             classify_ms: 0.021,
+            candidates: vec![RouteCandidate {
+                upstream: "anthropic".to_owned(),
+                tier: "frontier".to_owned(),
+                model: Some("claude-sonnet-5-5".to_owned()),
+                fit: true,
+                reason: None,
+            }],
         }
     }
 }
@@ -63,8 +102,7 @@ impl RouteApi {
     async fn route(&self, request: &Request, body: ChatBody) -> Result<Json<RouteDecision>, ApiError> {
         let call = self.0.call(request, body.take()).await?;
         let preview = self.0.gateway.preview(&call).await.map_err(|error| ApiError::from(&error))?;
-        let Preview { decision, tier, limit, input_tokens, classify_us } = preview;
-        #[expect(clippy::cast_precision_loss, reason = "microseconds of a decision are few")]
+        let Preview { decision, tier, limit, candidates, input_tokens, classify_us } = preview;
         Ok(Json(RouteDecision {
             decision: decision.tier.number(),
             tier: tier.map(|tier| tier.as_str().to_owned()),
@@ -74,7 +112,8 @@ impl RouteApi {
             reason: decision.reason.into_owned(),
             limit: limit.map(|limit| limit.to_string()),
             input_tokens,
-            classify_ms: classify_us as f64 / 1_000.0,
+            classify_ms: milliseconds(classify_us),
+            candidates: candidates.iter().map(RouteCandidate::from).collect(),
         }))
     }
 }

@@ -9,96 +9,13 @@ use poem_openapi::payload::{Binary, Json};
 use poem_openapi::types::{Example, MaybeUndefined, ToJSON};
 use poem_openapi::{ApiResponse, Object, OpenApi, Union};
 
+use super::described::UsageTotals;
 use super::{ApiError, Shared, Tag};
-use crate::catalog::{NanoUsd, Tier};
+use crate::catalog::Tier;
 use crate::protocol::Timestamp;
-use crate::store::{
-    self, AnsweredBy, ClassifierTotals, Figures, Filter, Group, GroupBy, Histogram, Period, Store, StoreError, Totals,
-};
+use crate::store::{self, Figures, Filter, Group, GroupBy, Groups, Period, Store, StoreError, Totals};
 
 pub(super) struct UsageApi(pub(super) Arc<Shared>);
-
-/// Sums over some requests.
-#[derive(Debug, Clone, Object)]
-struct UsageTotals {
-    /// Requests.
-    requests: i64,
-    /// All input tokens, as far as reported.
-    input_tokens: i64,
-    /// Those of them read from a provider's prompt cache.
-    cached_input_tokens: i64,
-    /// Those of them written to a provider's prompt cache.
-    cache_write_tokens: i64,
-    /// All output tokens, as far as reported.
-    output_tokens: i64,
-    /// Those of them spent on reasoning.
-    reasoning_tokens: i64,
-    /// Input and output tokens.
-    total_tokens: i64,
-    /// What the requests with a known price cost, in US dollars; `null` if there is none.
-    cost_usd: Option<f64>,
-    /// Requests whose cost is unknown.
-    unpriced_requests: i64,
-    /// Requests that ended in an error.
-    errors: i64,
-    /// Requests without tokens: nobody reported them, and there was nothing to count.
-    unmeasured_requests: i64,
-    /// Requests whose tokens were counted here, as nobody reported them.
-    estimated_requests: i64,
-    /// What the same tokens would have cost on the frontier tier, in US dollars, where that is known.
-    frontier_cost_usd: Option<f64>,
-    /// That less the cost, over the requests of which both are known.
-    saved_usd: Option<f64>,
-    /// Milliseconds from arrival to the end.
-    duration_ms: Latency,
-    /// Milliseconds from arrival to the first token, of the requests that got one.
-    first_token_ms: Latency,
-}
-
-/// Times that a share of the requests did not exceed, in milliseconds. They are estimates from buckets (2, 5, 10, 20,
-/// 50, 100, 200, 300, 500, 700 ms, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 60, 120, 300 s), off by less than their bucket is
-/// wide; 300 000 stands for everything longer. `null` if nothing was measured.
-#[derive(Debug, Clone, Object)]
-struct Latency {
-    /// Half of them.
-    p50: Option<f64>,
-    /// Nine in ten.
-    p90: Option<f64>,
-    /// 95 of a hundred.
-    p95: Option<f64>,
-    /// 99 of a hundred.
-    p99: Option<f64>,
-}
-
-impl From<&Histogram> for Latency {
-    fn from(histogram: &Histogram) -> Self {
-        let at = |share: f64| histogram.percentile(share).map(|ms| (ms * 10.0).round() / 10.0);
-        Latency { p50: at(0.5), p90: at(0.9), p95: at(0.95), p99: at(0.99) }
-    }
-}
-
-impl From<&Totals> for UsageTotals {
-    fn from(totals: &Totals) -> Self {
-        UsageTotals {
-            requests: totals.requests,
-            input_tokens: totals.input_tokens,
-            cached_input_tokens: totals.cached_input_tokens,
-            cache_write_tokens: totals.cache_write_tokens,
-            output_tokens: totals.output_tokens,
-            reasoning_tokens: totals.reasoning_tokens,
-            total_tokens: totals.input_tokens + totals.output_tokens,
-            cost_usd: totals.known_cost().map(NanoUsd::as_usd),
-            unpriced_requests: totals.unpriced_requests,
-            errors: totals.errors,
-            unmeasured_requests: totals.unmeasured_requests,
-            estimated_requests: totals.estimated_requests,
-            frontier_cost_usd: totals.known_frontier().map(|(cost, _)| cost.as_usd()),
-            saved_usd: totals.known_frontier().map(|(_, saved)| saved.as_usd()),
-            duration_ms: Latency::from(&totals.duration),
-            first_token_ms: Latency::from(&totals.first_token),
-        }
-    }
-}
 
 /// The classifier's own calls; they are in no tier.
 #[derive(Debug, Clone, Object)]
@@ -112,38 +29,10 @@ struct ClassifierUsage {
     output_tokens: Option<i64>,
 }
 
-impl From<&ClassifierTotals> for ClassifierUsage {
-    fn from(totals: &ClassifierTotals) -> Self {
-        // A call has tokens: a sum of 0 over calls means that nobody told.
-        let told = |tokens: i64| (tokens > 0 || totals.requests == 0).then_some(tokens);
-        ClassifierUsage {
-            requests: totals.requests,
-            input_tokens: told(totals.input_tokens),
-            output_tokens: told(totals.output_tokens),
-        }
-    }
-}
-
-impl Example for UsageTotals {
-    fn example() -> Self {
-        UsageTotals {
-            requests: 1_204,
-            input_tokens: 1_902_113,
-            cached_input_tokens: 604_220,
-            cache_write_tokens: 0,
-            output_tokens: 301_774,
-            reasoning_tokens: 0,
-            total_tokens: 2_203_887,
-            cost_usd: Some(0.412_7),
-            unpriced_requests: 3,
-            errors: 9,
-            unmeasured_requests: 3,
-            estimated_requests: 12,
-            frontier_cost_usd: Some(8.204_1),
-            saved_usd: Some(7.791_4),
-            duration_ms: Latency { p50: Some(1_412.5), p90: Some(6_120.0), p95: Some(9_310.2), p99: Some(18_204.0) },
-            first_token_ms: Latency { p50: Some(211.0), p90: Some(402.7), p95: Some(611.4), p99: Some(1_204.9) },
-        }
+impl From<&Totals> for ClassifierUsage {
+    fn from(totals: &Totals) -> Self {
+        let (input_tokens, output_tokens) = totals.known_classifier_tokens();
+        ClassifierUsage { requests: totals.classifier_requests, input_tokens, output_tokens }
     }
 }
 
@@ -170,7 +59,7 @@ impl Example for UsageByGroup {
         let group = Group { keys: vec![Some("cheap".to_owned())], totals: Totals::default() };
         let group = UsageGroup { totals: UsageTotals::example(), ..named(&[GroupBy::Tier], &group) };
         let (from, to) = ("2026-11-19T08:00:00.000Z".to_owned(), "2026-11-26T08:15:00.000Z".to_owned());
-        UsageByGroup { from: Some(from), to: Some(to), groups: vec![group] }
+        UsageByGroup { from: Some(from), to: Some(to), groups: vec![group], response_cache: Vec::new() }
     }
 }
 
@@ -211,14 +100,16 @@ struct UsageByGroup {
     from: Option<String>,
     /// The moment after the period's last; `null` is open.
     to: Option<String>,
-    /// The groups, sorted by their keys.
+    /// What upstreams answered, or nobody, sorted by their keys.
     groups: Vec<UsageGroup>,
+    /// What the response cache answered, in the same groups: its tokens are in none of those above.
+    response_cache: Vec<UsageGroup>,
 }
 
 /// One group: the keys that were asked for, and its sums.
 #[derive(Debug, Clone, Object)]
 struct UsageGroup {
-    /// The tier, or `response_cache`; `null` where no upstream was reached.
+    /// The tier; `null` where no upstream was reached.
     #[oai(skip_serializing_if = "MaybeUndefined::is_undefined")]
     tier: MaybeUndefined<String>,
     /// The model that was asked.
@@ -267,41 +158,26 @@ impl UsageReport {
     async fn make(store: &Store, range: Period, by: &[GroupBy]) -> Result<Self, StoreError> {
         let shown = |time: Option<Timestamp>| time.map(|time| time.to_string());
         if !by.is_empty() {
-            let Figures { period, figures } = store.usage_by(range, by).await?;
-            let groups = figures.iter().map(|group| named(by, group)).collect();
-            let report = UsageByGroup { from: shown(period.from), to: shown(period.to), groups };
+            let Figures { period, figures: Groups { groups, response_cache } } = store.usage_by(range, by).await?;
+            let all = |groups: &[Group]| groups.iter().map(|group| named(by, group)).collect();
+            let report = UsageByGroup {
+                from: shown(period.from),
+                to: shown(period.to),
+                groups: all(&groups),
+                response_cache: all(&response_cache),
+            };
             return Ok(UsageReport::Groups(report));
         }
-        let mut tiers = [Totals::default(); 3];
-        let mut local = Totals::default();
-        let mut total = Totals::default();
-        let mut answered_before = Totals::default();
         let Figures { period, figures } = store.usage_by_tier(range).await?;
-        let mut classifier = ClassifierTotals::default();
-        for (answered_by, is_local, sums) in figures {
-            classifier += sums.classifier;
-            match answered_by {
-                AnsweredBy::Tier(tier) => tiers[tier as usize] += sums,
-                AnsweredBy::ResponseCache => {
-                    answered_before += sums;
-                    continue;
-                }
-                AnsweredBy::Nobody => {}
-            }
-            if is_local {
-                local += sums;
-            }
-            total += sums;
-        }
-        let tier = |tier: Tier| UsageTotals::from(&tiers[tier as usize]);
+        let tier = |tier: Tier| UsageTotals(figures.tiers[tier]);
         Ok(UsageReport::Tiers(Box::new(UsageByTier {
             cheap: tier(Tier::Cheap),
             medium: tier(Tier::Medium),
             frontier: tier(Tier::Frontier),
-            local: UsageTotals::from(&local),
-            classifier: ClassifierUsage::from(&classifier),
-            response_cache: UsageTotals::from(&answered_before),
-            total: UsageTotals::from(&total),
+            local: UsageTotals(figures.local),
+            classifier: ClassifierUsage::from(&figures.classifier()),
+            response_cache: UsageTotals(figures.response_cache),
+            total: UsageTotals(figures.total),
             since: shown(store.since().await?),
             from: shown(period.from),
             to: shown(period.to),
@@ -356,7 +232,8 @@ impl UsageApi {
     /// Rows or groups as CSV
     ///
     /// Every request of a period, oldest first; with `group_by` the same groups as `/usage`. The columns
-    /// are stable: new ones are only ever added at the end.
+    /// are stable: new ones are only ever added at the end. Groups that the response cache answered stand behind the others
+    /// and have `true` in the last column, `response_cache`.
     #[oai(path = "/usage/export.csv", method = "get", operation_id = "exportUsage", tag = "Tag::History")]
     async fn export(
         &self,
@@ -435,6 +312,6 @@ fn named(by: &[GroupBy], group: &Group) -> UsageGroup {
         hour: key(GroupBy::Hour),
         day: key(GroupBy::Day),
         month: key(GroupBy::Month),
-        totals: UsageTotals::from(&group.totals),
+        totals: UsageTotals(group.totals),
     }
 }

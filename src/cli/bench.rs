@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::reach::{LIMIT, client, explain, target};
 use crate::app;
-use crate::catalog::{Catalog, Tier};
+use crate::catalog::{Catalog, Judge, Tier};
 use crate::config::Sources;
 use crate::providers::{Client, ProviderError, SseSplitter, Target, data, probe};
-use crate::routing::{Input, Source};
+use crate::routing::Input;
 
 /// Labelled prompts of our own: tier, language, text.
 const PROMPTS: &str = include_str!("../../config/bench.jsonl");
@@ -241,18 +241,18 @@ async fn judge(url: &str, key: &str, model: &str, environment: Vec<(String, Stri
     for line in PROMPTS.lines() {
         let prompt: Prompt = serde_json::from_str(line).map_err(|error| Failure::Running(error.into()))?;
         let begun = Instant::now();
-        let decision = classifier.classify(&Input::plain(&prompt.text)).await.decision;
+        let verdict = classifier.classify(&Input::plain(&prompt.text)).await.verdict;
         took.push(begun.elapsed().as_secs_f64() * 1e3);
         judging.prompts += 1;
         trivial += u32::from(prompt.tier == 0);
         hard += u32::from(prompt.tier == 2);
-        if decision.source == Source::Fallback {
+        if verdict.judge == Judge::Nobody {
             judging.silent += 1.0;
             continue;
         }
-        judging.agreement += f64::from(u8::from(decision.tier.number() == prompt.tier));
-        judging.trivial_cheap += f64::from(u8::from(prompt.tier == 0 && decision.tier == Tier::Cheap));
-        judging.hard_not_cheap += f64::from(u8::from(prompt.tier == 2 && decision.tier != Tier::Cheap));
+        judging.agreement += f64::from(u8::from(verdict.tier.number() == prompt.tier));
+        judging.trivial_cheap += f64::from(u8::from(prompt.tier == 0 && verdict.tier == Tier::Cheap));
+        judging.hard_not_cheap += f64::from(u8::from(prompt.tier == 2 && verdict.tier != Tier::Cheap));
     }
     took.sort_by(f64::total_cmp);
     let all = f64::from(u32::try_from(judging.prompts).unwrap_or(1).max(1));

@@ -1,5 +1,6 @@
 //! `xrouter classify`: the decision for a text, explained.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -9,13 +10,12 @@ use console::style;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::offline::Offline;
-use super::{ConfigFile, Failure, load};
-use crate::app;
+use super::offline::{Extent, Offline};
+use super::{ConfigFile, Failure};
 use crate::catalog::Tier;
 use crate::config::Sources;
 use crate::protocol::ChatRequest;
-use crate::routing::{Classified, Feature, Input};
+use crate::routing::{Decided, Feature, Input};
 
 /// Longest text that is read from standard input, in bytes.
 const LARGEST_TEXT: u64 = 5_000_000;
@@ -31,8 +31,8 @@ pub(super) struct Classify {
     /// As JSON
     #[arg(long)]
     json: bool,
-    /// Decide every line of a file (or of standard input, -) with the embedded classifier: lines of
-    /// {"id", "messages"} or {"id", "prompt"} in, lines of {"id", "tier", "score", …} out
+    /// Decide every line of a file (or of standard input, -): chat requests with an "id" and, if they are known, "headers";
+    /// or lines of {"id", "prompt"}; lines of {"id", "tier", "score", …} come out
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     jsonl: Option<PathBuf>,
     /// With --jsonl: time every decision, from the parsed request on, and tell the quantiles instead of the decisions
@@ -46,14 +46,16 @@ struct Line {
     id: serde_json::Value,
     prompt: Option<String>,
     messages: Option<Box<RawValue>>,
-    tools: Option<Box<RawValue>>,
+    model: Option<Box<RawValue>>,
+    /// The headers that the request comes with, if they are known.
+    headers: Option<BTreeMap<String, String>>,
 }
 
 impl Classify {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let sources = self.file.sources()?;
         if let Some(file) = self.jsonl {
-            return many(&file, &sources, self.latency);
+            return many(&file, &sources, self.latency).await;
         }
         let text = match self.text.unwrap_or_default() {
             dash if dash == "-" => {
@@ -66,25 +68,20 @@ impl Classify {
         let input = Input::plain(text.trim());
         let begun = Instant::now();
         let offline = Offline::new(&sources)?;
-        let mut classified = if sources.is_empty() {
-            Classified::embedded(offline.classifier.classify(&input))
-        } else {
-            app::classify(&load(&sources)?, &input).await?
-        };
-        classified.decision = offline.ruled(0, None, &input, classified.decision, classified.asked);
+        let (decided, _) = offline.decide_text(&input).await;
         let took = begun.elapsed();
-        let features = offline.classifier.explain(&input);
+        let features = offline.classifier.embedded().map(|it| it.explain(&input)).unwrap_or_default();
         if self.json {
-            print_json(&classified, &features);
+            print_json(&decided, &features);
         } else {
-            print(&classified, &features, took);
+            print(&decided, &features, took);
         }
         Ok(())
     }
 }
 
 /// Decides every line of a file.
-fn many(file: &Path, sources: &Sources, latency: bool) -> Result<(), Failure> {
+async fn many(file: &Path, sources: &Sources, latency: bool) -> Result<(), Failure> {
     let offline = Offline::new(sources)?;
     let input: Box<dyn BufRead> = if file == Path::new("-") {
         Box::new(std::io::stdin().lock())
@@ -103,27 +100,32 @@ fn many(file: &Path, sources: &Sources, latency: bool) -> Result<(), Failure> {
             continue;
         }
         let invalid = |reason: String| Failure::Usage(anyhow!("line {number} of {}: {reason}", file.display()));
-        let line: Line = serde_json::from_str(&line).map_err(|error| invalid(error.to_string()))?;
-        let body = match (line.prompt, line.messages) {
+        let head: Line = serde_json::from_str(&line).map_err(|error| invalid(error.to_string()))?;
+        let (body, extent) = match (head.prompt, head.messages) {
             (Some(prompt), None) => {
-                serde_json::json!({ "messages": [{ "role": "user", "content": prompt }] }).to_string()
+                let body = serde_json::json!({ "messages": [{ "role": "user", "content": prompt }] });
+                (body.to_string(), Extent::Words)
             }
-            (None, Some(messages)) => {
-                let tools = line.tools.as_ref().map_or("[]", |tools| tools.get());
-                format!("{{\"messages\":{messages},\"tools\":{tools}}}")
-            }
+            (None, Some(_)) if head.model.is_some() => (line, Extent::Request),
+            (None, Some(_)) => (line, Extent::Conversation),
             _ => return Err(invalid("it has neither or both of `prompt` and `messages`".to_owned())),
         };
         let request = ChatRequest::parse(body.as_bytes()).map_err(|error| invalid(error.to_string()))?;
         let begun = Instant::now();
-        let decision = offline.decide(&request);
+        let (decided, _) = offline
+            .decide(&request, extent, head.headers.as_ref())
+            .await
+            .map_err(|error| invalid(format!("X-Xrouter-Tier: {error}")))?;
         if latency {
             took.push(begun.elapsed());
             continue;
         }
+        let decision = decided.decision;
+        let unknown: Vec<String> = decided.unknown.iter().map(ToString::to_string).collect();
         let answer = serde_json::json!({
-            "id": line.id, "tier": decision.tier.number(), "score": decision.score, "confidence": decision.confidence,
+            "id": head.id, "tier": decision.tier.number(), "score": decision.score, "confidence": decision.confidence,
             "source": decision.source.as_str(), "reasons": decision.reason.split([',', ';']).map(str::trim).collect::<Vec<_>>(),
+            "not_applied": unknown,
         });
         writeln!(out, "{answer}")?;
     }
@@ -143,21 +145,22 @@ fn many(file: &Path, sources: &Sources, latency: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print_json(classified: &Classified, features: &[Feature]) {
-    let decision = &classified.decision;
+fn print_json(decided: &Decided, features: &[Feature]) {
+    let decision = &decided.decision;
     let features: Vec<_> = features
         .iter()
         .map(|feature| serde_json::json!({ "name": feature.name, "contribution": feature.contribution }))
         .collect();
+    let unknown: Vec<String> = decided.unknown.iter().map(ToString::to_string).collect();
     let json = serde_json::json!({
         "tier": decision.tier.number(), "source": decision.source.as_str(), "score": decision.score,
-        "confidence": decision.confidence, "reason": decision.reason, "features": features,
+        "confidence": decision.confidence, "reason": decision.reason, "features": features, "not_applied": unknown,
     });
     println!("{json:#}");
 }
 
-fn print(classified: &Classified, features: &[Feature], took: std::time::Duration) {
-    let decision = &classified.decision;
+fn print(decided: &Decided, features: &[Feature], took: std::time::Duration) {
+    let decision = &decided.decision;
     let tier = match decision.tier {
         Tier::Cheap => style(decision.tier.as_str()).green(),
         Tier::Medium => style(decision.tier.as_str()).blue(),
@@ -168,6 +171,9 @@ fn print(classified: &Classified, features: &[Feature], took: std::time::Duratio
         println!("score {score:.3} (0 easy, 1 hard), confidence {confidence:.2}");
     }
     println!("{}", decision.reason);
+    for unknown in &decided.unknown {
+        println!("{}", style(unknown).dim());
+    }
     println!();
     for feature in features {
         let bar = "▇".repeat(bar_length(feature.contribution));

@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::signal::{self, Signal};
 use super::{Failure, load};
 use crate::app::{App, AppError};
-use crate::catalog::{NanoUsd, Provider, Tier};
+use crate::catalog::{NanoUsd, Provider, Source, Tier};
 use crate::config::Sources;
 use crate::providers::Client;
 use crate::simulator::{Profile, Prompt, Simulator, Voice, prompts};
-use crate::store::{HistoryRow, Store};
+use crate::store::{Row, Store, milliseconds};
 use crate::telemetry;
 
 /// Pause between two requests, so that the table can be read as it grows.
@@ -209,13 +209,7 @@ async fn show(url: &str, store: &Store, requests: usize) -> anyhow::Result<()> {
         tokio::time::sleep(PAUSE).await;
     }
     let cost: i64 = so_far.0;
-    let saved = store
-        .usage_by_tier(crate::store::Period::default())
-        .await?
-        .figures
-        .iter()
-        .map(|(_, _, sums)| sums.saved.0)
-        .sum();
+    let saved = store.usage_by_tier(crate::store::Period::default()).await?.figures.total.saved.0;
     println!();
     println!(
         "{} requests cost ${:.6}; the same tokens on the frontier tier alone: ${:.6}, so {} saved",
@@ -238,7 +232,7 @@ async fn send(client: &Client, url: &str, prompt: &Prompt, id: &str) -> anyhow::
     Ok(())
 }
 
-fn print_line(prompt: &Prompt, row: &HistoryRow, so_far: NanoUsd, prompt_width: usize) {
+fn print_line(prompt: &Prompt, row: &Row, so_far: NanoUsd, prompt_width: usize) {
     let mark = if prompt.tools {
         "⚒ "
     } else if prompt.stream {
@@ -249,20 +243,20 @@ fn print_line(prompt: &Prompt, row: &HistoryRow, so_far: NanoUsd, prompt_width: 
     let text = format!("{mark}{}", prompt.text);
     let text = console::truncate_str(&text, prompt_width, "…");
     let text = console::pad_str(&text, prompt_width, console::Alignment::Left, None);
-    let tier = row.tier.as_deref().unwrap_or("none");
-    let painted = match tier.parse() {
-        Ok(Tier::Cheap) => style(format!("{tier:<9}")).green(),
-        Ok(Tier::Medium) => style(format!("{tier:<9}")).blue(),
-        Ok(Tier::Frontier) => style(format!("{tier:<9}")).magenta(),
-        Err(_) => style(format!("{tier:<9}")).red(),
+    let tier = format!("{:<9}", row.tier.map_or("none", Tier::as_str));
+    let painted = match row.tier {
+        Some(Tier::Cheap) => style(tier).green(),
+        Some(Tier::Medium) => style(tier).blue(),
+        Some(Tier::Frontier) => style(tier).magenta(),
+        None => style(tier).red(),
     };
-    let tokens = |count: Option<i64>| count.map_or("?".to_owned(), |count| count.to_string());
+    let tokens = |count: Option<u64>| count.map_or("?".to_owned(), |count| count.to_string());
     let cost = row.cost.map_or("unknown".to_owned(), |cost| format!("${:.6}", cost.as_usd()));
     println!(
         "{text}  {painted}{:<9}{:>5.0} ms  {:>7}  {cost:>9}  {:>9}",
-        row.source,
-        row.duration_ms.unwrap_or_default(),
-        format!("{}+{}", tokens(row.input_tokens), tokens(row.output_tokens)),
+        row.source.map_or("", Source::as_str),
+        row.duration_us.map(milliseconds).unwrap_or_default(),
+        format!("{}+{}", tokens(row.usage.input_tokens), tokens(row.usage.output_tokens)),
         format!("${:.6}", so_far.as_usd()),
     );
 }

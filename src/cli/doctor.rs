@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use super::reach::{LIMIT, client, explain};
 use super::{ConfigFile, Failure};
 use crate::app;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Judge};
 use crate::config::{ClassifierKind, Loaded, Sources, Upstream};
 use crate::providers::{Client, ProviderError, Target, probe};
 use crate::routing::Input;
@@ -273,20 +273,21 @@ async fn classifier(loaded: &Loaded) -> Finding {
     if kind == ClassifierKind::Cascade {
         alone.config.classifier.kind = Some(ClassifierKind::Llm);
     }
-    match app::classify(&alone, &input).await {
-        Ok(classified) => {
-            let decision = classified.decision;
+    match app::classifier(&alone) {
+        Ok(asked) => {
+            let classified = asked.classify(&input).await;
+            let verdict = classified.verdict;
             let took = begun.elapsed().as_millis();
             let asked =
                 loaded.upstreams.classifier.as_ref().map(|endpoint| endpoint.model.as_str()).unwrap_or_default();
-            if decision.source == crate::routing::Source::Fallback {
+            if verdict.judge == Judge::Nobody {
                 let mend = format!(
                     "is `{asked}` there, and does it answer with 0, 1 or 2 alone? A model that thinks first does not"
                 );
-                return bad(name, decision.reason.into_owned(), mend);
+                return bad(name, verdict.reason.into_owned(), mend);
             }
             let by = if classified.asked { format!("{asked} says") } else { "compiled in, says".to_owned() };
-            good(name, format!("{by} {} for an easy question, in {took} ms", decision.tier))
+            good(name, format!("{by} {} for an easy question, in {took} ms", verdict.tier))
         }
         Err(error) => bad(name, error.to_string(), "see classifier.base_url and classifier.model"),
     }
@@ -333,7 +334,7 @@ async fn history(loaded: &Loaded) -> Finding {
     match Store::reading(path).await {
         Ok(store) => {
             let rows = store.usage_by_tier(crate::store::Period::default()).await;
-            let count = rows.map(|rows| rows.figures.iter().map(|(.., sums)| sums.requests).sum::<i64>());
+            let count = rows.map(|rows| rows.figures.total.requests + rows.figures.response_cache.requests);
             match count {
                 Ok(count) => good(name, format!("{}: {count} requests{free}", path.display())),
                 Err(error) => bad(name, error.to_string(), "`xrouter db stats` tells more"),

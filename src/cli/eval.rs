@@ -1,10 +1,11 @@
 //! `xrouter eval`: how well the configured classifier routes labelled prompts.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
 
-use super::offline::Offline;
+use super::offline::{Extent, Offline};
 use super::{ConfigFile, Failure};
 use crate::protocol::ChatRequest;
 use crate::training::{self, Judged, Quality, Report, Tiers};
@@ -25,32 +26,48 @@ pub(super) struct Eval {
 }
 
 impl Eval {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         let offline = Offline::new(&self.config.sources()?)?;
         let rows = training::read(&self.file).map_err(|error| Failure::Usage(error.into()))?;
         let mut judged = Vec::with_capacity(rows.len());
+        let mut unapplied: BTreeMap<String, u64> = BTreeMap::new();
         for row in &rows {
             let body = row.body();
             let request = ChatRequest::parse(body.as_bytes())
                 .map_err(|error| Failure::Usage(anyhow!("row {}: {error}", row.id)))?;
-            let decision = offline.decide(&request);
-            judged.push(Judged { row, score: decision.score.unwrap_or(0.0), tier: decision.tier.number() });
+            // A row has a person's words; with tools, it is the whole conversation.
+            let extent = if row.tools.is_some() { Extent::Conversation } else { Extent::Words };
+            let (decided, _) = offline
+                .decide(&request, extent, None)
+                .await
+                .map_err(|error| Failure::Usage(anyhow!("row {}: {error}", row.id)))?;
+            for unknown in &decided.unknown {
+                *unapplied.entry(unknown.to_string()).or_default() += 1;
+            }
+            let decision = decided.decision;
+            // A model that was asked gives a tier and no score.
+            let score = decision.score.unwrap_or(f64::from(decision.tier.number()) / 2.0);
+            judged.push(Judged { row, score, tier: decision.tier.number() });
         }
         let report = training::report(&judged, usize::from(self.resamples));
         let title = self.file.display().to_string();
         if self.json {
-            print_json(&title, &report);
+            print_json(&title, &report, &unapplied);
         } else {
             print(&title, &report);
+            for (what, rows) in unapplied {
+                println!("  {what} ({rows} rows)");
+            }
         }
         Ok(())
     }
 }
 
 /// All figures, with the names that they have in the documentation.
-pub(super) fn print_json(title: &str, report: &Report) {
+pub(super) fn print_json(title: &str, report: &Report, unapplied: &BTreeMap<String, u64>) {
     let mut json = serde_json::json!(report);
     json["title"] = title.into();
+    json["not_applied"] = serde_json::json!(unapplied);
     println!("{json:#}");
 }
 

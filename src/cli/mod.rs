@@ -175,7 +175,7 @@ pub fn main() -> ExitCode {
         Command::Init(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Classify(command) => block_on(command.run()),
-        Command::Eval(command) => command.run(),
+        Command::Eval(command) => block_on(command.run()),
         Command::Replay(command) => block_on(command.run()),
         Command::Train(command) => command.run(),
         Command::Usage(command) => block_on(command.run()),

@@ -1,68 +1,111 @@
-//! Deciding without a router: the embedded classifier and the rules, as configured or with their defaults.
+//! Deciding without a router: the classifier and the policy, as configured or with their defaults.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::{Failure, load};
+use crate::app;
+use crate::catalog::{ByTier, UnknownTier};
 use crate::config::{Sources, Strategy};
+use crate::gateway::estimated_tokens;
 use crate::protocol::{ChatRequest, Timestamp};
-use crate::routing::{self, Decision, Embedded, Facts, Input, Rules, Thresholds};
+use crate::routing::{
+    self, Classified, Classifier, Decided, Embedded, Facts, Input, Policy, Rules, TIER_HEADER, Thresholds,
+};
 
-/// Decides on requests as a router would whose conversations have just begun.
+/// Decides on requests as a router would whose conversations have just begun. What it does not know of a request, such as
+/// its headers and its key, is not made up: rules that look at it are told.
 pub(super) struct Offline {
-    pub(super) classifier: Embedded,
-    rules: Rules,
+    pub(super) classifier: Classifier,
+    policy: Policy,
     strategy: Strategy,
     max_chars: usize,
+}
+
+/// How much of a request is at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All of its body.
+    Request,
+    /// Its messages and its tools, without what else it asks for.
+    Conversation,
+    /// Words alone.
+    Words,
 }
 
 impl Offline {
     /// With the configuration in use; without one, the defaults.
     pub(super) fn new(sources: &Sources) -> Result<Self, Failure> {
-        let rules = |own: &_, off: &_| Rules::new(own, off).map_err(|error| Failure::Usage(error.into()));
         if sources.is_empty() {
             return Ok(Offline {
-                classifier: Embedded::new(Thresholds::default()),
-                rules: rules(&[], &[])?,
+                classifier: Classifier::Embedded(Embedded::new(Thresholds::default())),
+                policy: Policy {
+                    rules: Rules::new(&[], &[]).map_err(|error| Failure::Usage(error.into()))?,
+                    ..Policy::default()
+                },
                 strategy: Strategy::CurrentRequest,
                 max_chars: 8_000,
             });
         }
-        let config = load(sources)?.config.classifier;
-        let thresholds = Thresholds { medium_at: config.medium_at, frontier_at: config.frontier_at };
+        let loaded = load(sources)?;
+        let config = &loaded.config.classifier;
         Ok(Offline {
-            classifier: Embedded::new(thresholds),
-            rules: rules(&config.rules, &config.rules_off)?,
+            classifier: app::classifier(&loaded)?,
+            policy: app::policy(&loaded.config)?,
             strategy: config.strategy,
             max_chars: config.max_chars,
         })
     }
 
-    /// The decision on a request.
-    pub(super) fn decide(&self, request: &ChatRequest<'_>) -> Decision {
+    /// The decision on a request, and on its headers if they are known.
+    ///
+    /// # Errors
+    /// A header names no tier.
+    pub(super) async fn decide(
+        &self,
+        request: &ChatRequest<'_>,
+        extent: Extent,
+        headers: Option<&BTreeMap<String, String>>,
+    ) -> Result<(Decided, Option<Classified>), UnknownTier> {
+        let headers: Option<Vec<(String, String)>> =
+            headers.map(|all| all.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect());
+        let tier = headers.iter().flatten().find(|(name, _)| name == TIER_HEADER).map(|(_, value)| value.as_str());
         let input = routing::input(request, self.strategy, self.max_chars);
-        let decision = self.classifier.classify(&input);
-        self.ruled(request.tools, request.wishes.reasoning_effort.as_deref(), &input, decision, false)
+        let (is_request, is_conversation) = (extent == Extent::Request, extent != Extent::Words);
+        let model = is_request.then_some(request.model.as_ref());
+        let facts = Facts {
+            named: routing::named(model.unwrap_or_default(), tier)?,
+            step: Some(input.step),
+            text: Some(Cow::Borrowed(&input.text)),
+            tokens: is_conversation.then(|| estimated_tokens(request)),
+            tools: is_conversation.then_some(request.tools as u64),
+            failures: is_conversation.then(|| routing::failures(request) as u64),
+            model: model.map(Cow::Borrowed),
+            effort: is_request.then(|| Cow::Borrowed(request.wishes.reasoning_effort.as_deref().unwrap_or_default())),
+            headers: headers.as_deref().map(Cow::Borrowed),
+            now_ms: Timestamp::now().0,
+            ..Facts::default()
+        };
+        Ok(self.settle(&facts, &input).await)
     }
 
-    /// What the rules make of a decision on a text.
-    pub(super) fn ruled(
-        &self,
-        tools: usize,
-        effort: Option<&str>,
-        input: &Input<'_>,
-        decision: Decision,
-        by_model: bool,
-    ) -> Decision {
+    /// The decision on a person's text, of whose request nothing else is known.
+    pub(super) async fn decide_text(&self, input: &Input<'_>) -> (Decided, Option<Classified>) {
         let facts = Facts {
-            text: &input.text,
-            step: input.step,
-            tokens: 0,
-            tools,
-            failures: 0,
-            model: "auto",
-            key: None,
-            effort,
-            headers: &[],
-            hour: Timestamp::now().hour(),
+            step: Some(input.step),
+            text: Some(Cow::Borrowed(&input.text)),
+            now_ms: Timestamp::now().0,
+            ..Facts::default()
         };
-        self.rules.apply(&facts, decision, by_model).decision
+        self.settle(&facts, input).await
+    }
+
+    async fn settle(&self, facts: &Facts<'_>, input: &Input<'_>) -> (Decided, Option<Classified>) {
+        if let Some(decided) = self.policy.settled(facts, None) {
+            return (decided, None);
+        }
+        let classified = self.classifier.classify(input).await;
+        let decided = self.policy.decide(facts, None, &ByTier::default(), classified.verdict.clone());
+        (decided, Some(classified))
     }
 }

@@ -1,22 +1,22 @@
 //! `xrouter replay`: what another configuration would have decided, from the history alone.
 //!
-//! The history has scores, what else was looked at, and outcomes, not prompts: thresholds and rules that look at
-//! anything but words are decided anew; one that looks at words holds now if it held then.
+//! The history has scores, verdicts, what else was looked at, and outcomes, not prompts. Each row is decided anew by the
+//! function that decides requests; what cannot be told from the row is counted, and not guessed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use anyhow::anyhow;
 use console::style;
-use regex::Regex;
 
 use super::usage::period;
 use super::{Failure, HistoryFile, load};
-use crate::catalog::{Catalog, NanoUsd, Price, Tier};
-use crate::config::{ClassifierKind, Loaded, Rule};
-use crate::protocol::TokenUsage;
+use crate::app;
+use crate::catalog::{ByTier, Catalog, NanoUsd, Tier};
+use crate::gateway::{Recall, Retold, marks_of, tier_prices};
+use crate::protocol::Timestamp;
 use crate::providers::Target;
-use crate::routing::{Rules, Thresholds};
-use crate::store::{Filter, HistoryRow, Store};
+use crate::routing::Thresholds;
+use crate::store::{Filter, Row, Store};
 
 /// Rows that are read at once.
 const PAGE: u32 = 1_000;
@@ -40,8 +40,8 @@ pub(super) struct Replay {
 #[derive(Debug, Default)]
 struct Outcome {
     rows: u64,
-    /// Rows that no classifier decided, or that a rule decided which is gone: kept as they are.
-    kept: BTreeMap<String, u64>,
+    /// Rows of which it cannot be told, by the reason.
+    cannot_tell: BTreeMap<String, u64>,
     /// From tier, to tier.
     moved: BTreeMap<(u8, u8), u64>,
     before: i64,
@@ -67,7 +67,21 @@ impl Replay {
         let loaded = load(&self.history.file.sources()?)?;
         let (_, path) = self.history.find()?;
         let store = Store::reading(&path).await?;
-        let judge = Judge::new(&loaded)?;
+        let classifier = app::classifier(&loaded)?;
+        let policy = app::policy(&loaded.config)?;
+        let config = &loaded.config.classifier;
+        let catalog = Catalog::embedded();
+        let judge = Judge {
+            recall: Recall {
+                classifier: &classifier,
+                policy: &policy,
+                marks: &marks_of(&classifier, &policy, config.strategy, config.max_chars),
+                policies: store.policies().await?,
+            },
+            thresholds: Thresholds { medium_at: config.medium_at, frontier_at: config.frontier_at },
+            tiers: app::targets(&loaded.upstreams, &catalog)?,
+            catalog,
+        };
         let filter = Filter { period: period(Some(&self.since), None)?, ..Filter::default() };
         let mut outcome = Outcome::default();
         let mut before = None;
@@ -90,49 +104,22 @@ impl Replay {
     }
 }
 
-/// The other configuration, as far as the history can be judged by it.
-struct Judge {
-    kind: ClassifierKind,
-    /// Confidence under which a cascade asks its model.
-    unsure_below: f64,
+/// The other configuration.
+struct Judge<'a> {
+    recall: Recall<'a>,
     thresholds: Thresholds,
-    /// Each with what it wants of the model's name.
-    rules: Vec<(Rule, Option<Regex>)>,
-    prices: [Option<Price>; 3],
+    tiers: ByTier<Vec<Arc<Target>>>,
+    catalog: Catalog,
 }
 
-impl Judge {
-    fn new(loaded: &Loaded) -> Result<Self, Failure> {
-        let classifier = &loaded.config.classifier;
-        let catalog = Catalog::embedded();
-        let mut prices = [None; 3];
-        for tier in Tier::ALL {
-            let Some(upstream) = loaded.upstreams.of(tier).first() else { continue };
-            let target = Target::new(upstream.clone(), &catalog).map_err(|error| Failure::Usage(anyhow!(error)))?;
-            let model = upstream.model.clone().unwrap_or_default();
-            prices[tier as usize] = target.price(&catalog, &model);
-        }
-        let wrong = |error: regex::Error| Failure::Usage(error.into());
-        let rules = Rules::new(&classifier.rules, &classifier.rules_off).map_err(wrong)?;
-        let with_model = |rule: &Rule| Ok((rule.clone(), rule.model.as_deref().map(Regex::new).transpose()?));
-        let rules = rules.all().map(with_model).collect::<Result<_, _>>().map_err(wrong)?;
-        let thresholds = Thresholds { medium_at: classifier.medium_at, frontier_at: classifier.frontier_at };
-        Ok(Judge {
-            kind: classifier.effective_kind(),
-            unsure_below: classifier.unsure_below,
-            thresholds,
-            rules,
-            prices,
-        })
-    }
-
-    fn look(&self, row: &HistoryRow, outcome: &mut Outcome) {
+impl Judge<'_> {
+    fn look(&self, row: &Row, outcome: &mut Outcome) {
         outcome.rows += 1;
-        let Some(old) = u8::try_from(row.decision).ok().and_then(Tier::from_number) else { return };
-        let new = match self.decide(row) {
-            Ok(new) => new,
-            Err(why) => {
-                *outcome.kept.entry(why).or_default() += 1;
+        let prices = tier_prices(&self.tiers, &self.catalog, &row.requested_model);
+        let (old, new) = match self.recall.decide(row, self.thresholds, &prices) {
+            Retold::Decided(decided) => (row.decision, decided.decision.tier),
+            Retold::CannotTell(why) => {
+                *outcome.cannot_tell.entry(why.into_owned()).or_default() += 1;
                 return;
             }
         };
@@ -140,7 +127,7 @@ impl Judge {
             return;
         }
         *outcome.moved.entry((old.number(), new.number())).or_default() += 1;
-        match (row.cost, self.cost(row, new)) {
+        match (row.cost, prices[new].and_then(|price| price.cost(&row.usage))) {
             (Some(before), Some(after)) => {
                 outcome.before += before.0;
                 outcome.after += after.0;
@@ -148,104 +135,10 @@ impl Judge {
             _ => outcome.unpriced += 1,
         }
         if new < old {
-            let (request_id, time) = (row.request_id.clone(), row.time.clone());
+            let (request_id, time) = (row.request_id.clone(), Timestamp(row.created_at_ms).to_string());
             outcome.risks.push(Risk { request_id, time, score: row.score.unwrap_or_default(), from: old, to: new });
         }
     }
-
-    /// The tier now; or why it stays as it was.
-    fn decide(&self, row: &HistoryRow) -> Result<Tier, String> {
-        if row.source != "forced" && self.kind == ClassifierKind::Off {
-            return Ok(Tier::Frontier);
-        }
-        let score = match (row.source.as_str(), row.score) {
-            ("embedded" | "cache" | "rule", Some(score)) => score,
-            (source, _) => return Err(source.to_owned()),
-        };
-        let asks = match self.kind {
-            ClassifierKind::Llm => true,
-            ClassifierKind::Cascade => row.confidence.is_some_and(|confidence| confidence < self.unsure_below),
-            ClassifierKind::Embedded | ClassifierKind::Off => false,
-        };
-        if asks {
-            return Err("a model would be asked".to_owned());
-        }
-        let mut tier = self.thresholds.tier(score);
-        let held = held(row);
-        for (rule, model) in &self.rules {
-            // What it looked at is not kept; whether it held is.
-            let looks_at_words = rule.text.is_some() || !rule.header.is_empty() || rule.min_failures.is_some();
-            let holds = if looks_at_words {
-                held.contains(&rule.name.as_str())
-            } else {
-                holds(rule, model.as_ref(), row, score)
-            };
-            if !holds {
-                continue;
-            }
-            tier = match (rule.tier, rule.at_least, rule.at_most) {
-                (Some(set), _, _) => set,
-                (_, Some(least), _) => tier.max(least),
-                (_, _, Some(most)) => tier.min(most),
-                _ => tier,
-            };
-            if rule.tier.is_some() {
-                break;
-            }
-        }
-        Ok(tier)
-    }
-
-    /// What the row's tokens cost at a tier's first upstream.
-    fn cost(&self, row: &HistoryRow, tier: Tier) -> Option<NanoUsd> {
-        let number = |tokens: Option<i64>| tokens.and_then(|tokens| u64::try_from(tokens).ok());
-        let usage = TokenUsage {
-            input_tokens: number(row.input_tokens),
-            cached_input_tokens: number(row.cached_input_tokens),
-            cache_write_tokens: number(row.cache_write_tokens),
-            cache_write_1h_tokens: None,
-            output_tokens: number(row.output_tokens),
-            reasoning_tokens: number(row.reasoning_tokens),
-        };
-        self.prices[tier as usize]?.cost(&usage)
-    }
-}
-
-/// The rules that held then. Rows of an older version tell only the one that changed something, in `rule NAME: …`.
-fn held(row: &HistoryRow) -> Vec<&str> {
-    if let Some(rules) = &row.rules {
-        return rules.split(' ').collect();
-    }
-    let reason = row.reason.as_deref().filter(|_| row.source == "rule");
-    reason.and_then(|reason| reason.strip_prefix("rule ")?.split_once(':')).map(|(name, _)| name).into_iter().collect()
-}
-
-/// Whether a rule that looks at nothing but what is kept holds for a row. What is not known holds for no rule.
-fn holds(rule: &Rule, model: Option<&Regex>, row: &HistoryRow, score: f64) -> bool {
-    let number = |figure: Option<i64>| figure.and_then(|figure| u64::try_from(figure).ok());
-    let within = |least: Option<u64>, most: Option<u64>, figure: Option<u64>| {
-        least.is_none_or(|least| figure.is_some_and(|figure| figure >= least))
-            && most.is_none_or(|most| figure.is_some_and(|figure| figure <= most))
-    };
-    let wide = |bound: Option<usize>| bound.map(|bound| bound as u64);
-    let among = |list: &[String], word: Option<&str>| {
-        list.is_empty() || word.is_some_and(|word| list.iter().any(|known| known == word))
-    };
-    let hour: Option<u8> = row.time.get(11..13).and_then(|hour| hour.parse().ok());
-    let in_hours = rule.hours().is_none_or(|(from, to)| {
-        hour.is_some_and(|hour| if from <= to { (from..to).contains(&hour) } else { hour >= from || hour < to })
-    });
-    let model = model.is_none_or(|model| model.is_match(row.requested_model.as_deref().unwrap_or_default()));
-    in_hours
-        && model
-        && among(&rule.key, row.key.as_deref())
-        && among(&rule.step, row.step.as_deref())
-        && among(&rule.reasoning_effort, row.reasoning_effort.as_deref())
-        && rule.min_score.is_none_or(|least| score >= least)
-        && rule.max_score.is_none_or(|most| score <= most)
-        && within(rule.min_tokens, rule.max_tokens, number(row.input_tokens))
-        && within(wide(rule.min_chars), wide(rule.max_chars), number(row.text_chars))
-        && within(wide(rule.min_tools), wide(rule.max_tools), number(row.tools))
 }
 
 impl Outcome {
@@ -258,11 +151,15 @@ impl Outcome {
         for ((from, to), count) in &self.moved {
             println!("  {:<8} → {:<8} {count:>8}", name(*from), name(*to));
         }
-        for (source, count) in &self.kept {
-            println!("  {:<19} {count:>8}", format!("kept, {source}"));
-        }
-        let same = self.rows.saturating_sub(self.moved_rows() + self.kept.values().sum::<u64>());
+        let unknown: u64 = self.cannot_tell.values().sum();
+        let same = self.rows.saturating_sub(self.moved_rows() + unknown);
         println!("  {:<19} {same:>8}", "as before");
+        if unknown > 0 {
+            println!("  {:<19} {unknown:>8}", "cannot tell");
+            for (why, count) in &self.cannot_tell {
+                println!("    {count:>8}  {why}");
+            }
+        }
         if self.moved_rows() > self.unpriced {
             let difference = NanoUsd(self.after - self.before);
             println!(
@@ -300,7 +197,7 @@ impl Outcome {
             .collect();
         let priced = self.moved_rows() > self.unpriced;
         let json = serde_json::json!({
-            "requests": self.rows, "moved": moved, "kept": self.kept, "unpriced_requests": self.unpriced,
+            "requests": self.rows, "moved": moved, "cannot_tell": self.cannot_tell, "unpriced_requests": self.unpriced,
             "cost_usd_before": priced.then(|| dollars(self.before)), "cost_usd_after": priced.then(|| dollars(self.after)),
             "risks": risks,
         });

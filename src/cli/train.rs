@@ -1,5 +1,6 @@
 //! `xrouter train`: a model file from labelled prompts.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -64,10 +65,10 @@ impl Train {
                 .with_context(|| format!("cannot write {}", out.display()))
                 .map_err(Failure::Usage)?;
         }
-        let hash = routing::hex(&Sha256::digest(&file));
+        let hash = hex::encode(Sha256::digest(&file));
         eprintln!("{} rows, {} bytes, SHA-256 {hash}", train.len(), file.len());
         let show = |title: &str, report: &training::Report| {
-            if self.json { print_json(title, report) } else { print(title, report) }
+            if self.json { print_json(title, report, &BTreeMap::new()) } else { print(title, report) }
         };
         let judged = training::judge(&model, thresholds, &dev);
         show("dev", &training::report(&judged, RESAMPLES));

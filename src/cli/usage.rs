@@ -8,9 +8,8 @@ use futures_util::{StreamExt as _, pin_mut};
 
 use super::{Failure, HistoryFile};
 use crate::api;
-use crate::catalog::Tier;
-use crate::protocol::Timestamp;
-use crate::store::{self, AnsweredBy, Filter, GroupBy, Histogram, Period, Store, Totals};
+use crate::protocol::{Timestamp, digit_groups};
+use crate::store::{self, Filter, GroupBy, Histogram, Period, Store, Totals, UsageByTier};
 
 /// Show tokens and money.
 #[derive(Debug, clap::Args)]
@@ -98,7 +97,7 @@ async fn csv(store: Store, period: Period, by: &[GroupBy]) -> Result<(), Failure
 struct Line {
     keys: Vec<String>,
     totals: Totals,
-    /// A part of another line, or the sum of all.
+    /// A part of another line, or apart from all of them.
     quiet: bool,
 }
 
@@ -108,12 +107,20 @@ async fn table(store: &Store, period: Period, by: &[GroupBy]) -> Result<(), Fail
         (figures.period, vec!["tier"], by_tier(&figures.figures))
     } else {
         let figures = store.usage_by(period, by).await?;
-        let line = |group: &store::Group| Line {
+        let line = |group: &store::Group, quiet| Line {
             keys: group.keys.iter().map(|key| key.clone().unwrap_or_else(|| "–".to_owned())).collect(),
             totals: group.totals,
-            quiet: false,
+            quiet,
         };
-        (figures.period, by.iter().map(|group| group.as_str()).collect(), figures.figures.iter().map(line).collect())
+        let mut lines: Vec<Line> = figures.figures.groups.iter().map(|group| line(group, false)).collect();
+        lines.extend(figures.figures.response_cache.iter().map(|group| {
+            let mut line = line(group, true);
+            if let Some(last) = line.keys.last_mut() {
+                last.push_str(" (response cache)");
+            }
+            line
+        }));
+        (figures.period, by.iter().map(|group| group.as_str()).collect(), lines)
     };
     let from = match period.from {
         Some(from) => from.to_string(),
@@ -129,27 +136,18 @@ async fn table(store: &Store, period: Period, by: &[GroupBy]) -> Result<(), Fail
     Ok(())
 }
 
-fn by_tier(figures: &[(AnsweredBy, bool, Totals)]) -> Vec<Line> {
-    let sum = |of: &dyn Fn(AnsweredBy, bool) -> bool| {
-        let mut sum = Totals::default();
-        figures.iter().filter(|(tier, local, _)| of(*tier, *local)).for_each(|(.., totals)| sum += *totals);
-        sum
-    };
+fn by_tier(figures: &UsageByTier) -> Vec<Line> {
     let line = |name: &str, quiet, totals| Line { keys: vec![name.to_owned()], totals, quiet };
-    let mut lines: Vec<Line> =
-        Tier::ALL.iter().map(|tier| line(tier.as_str(), false, sum(&|of, _| of == AnsweredBy::Tier(*tier)))).collect();
-    let unreached = sum(&|of, _| of == AnsweredBy::Nobody);
-    if unreached.requests > 0 {
-        lines.push(line("no upstream", false, unreached));
+    let mut lines: Vec<Line> = figures.tiers.iter().map(|(tier, totals)| line(tier.as_str(), false, *totals)).collect();
+    if figures.nobody.requests > 0 {
+        lines.push(line("no upstream", false, figures.nobody));
     }
-    lines.push(line("total", false, sum(&|of, _| of != AnsweredBy::ResponseCache)));
-    let answered_before = sum(&|of, _| of == AnsweredBy::ResponseCache);
-    if answered_before.requests > 0 {
-        lines.push(line("answered from the response cache", false, answered_before));
+    lines.push(line("total", false, figures.total));
+    if figures.response_cache.requests > 0 {
+        lines.push(line("answered from the response cache", false, figures.response_cache));
     }
-    let local = sum(&|_, local| local);
-    if local.requests > 0 {
-        lines.push(line("of it local", true, local));
+    if figures.local.requests > 0 {
+        lines.push(line("of it local", true, figures.local));
     }
     lines
 }
@@ -194,11 +192,11 @@ fn cells(line: &Line) -> Vec<String> {
     let known = totals.known_cost();
     let mut cells = line.keys.clone();
     cells.extend([
-        grouped(totals.requests),
-        grouped(totals.errors),
-        grouped(totals.input_tokens),
-        grouped(totals.cached_input_tokens),
-        grouped(totals.output_tokens),
+        digit_groups(totals.requests, ' '),
+        digit_groups(totals.errors, ' '),
+        digit_groups(totals.input_tokens, ' '),
+        digit_groups(totals.cached_input_tokens, ' '),
+        digit_groups(totals.output_tokens, ' '),
         usd(known),
         usd(totals.known_frontier().map(|(_, saved)| saved)),
         ms(&totals.duration, 0.5),
@@ -206,17 +204,4 @@ fn cells(line: &Line) -> Vec<String> {
         ms(&totals.first_token, 0.5),
     ]);
     cells
-}
-
-/// 1 234 567.
-fn grouped(figure: i64) -> String {
-    let digits = figure.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::check::{Problem, nearest};
 use super::layers::Merged;
-use crate::catalog::Tier;
+use crate::catalog::{Step, Tier};
 
 /// A rule over the classifier's decision: if all that it names is true of a request, the request's tier is set, raised
 /// or lowered.
@@ -47,7 +47,7 @@ pub struct Rule {
     pub key: Vec<String>,
     /// Hours of the day in UTC, as `22-6`: from the first hour to before the second.
     pub hours: Option<String>,
-    /// Kinds of step: `turn`, `approval`, `loop`, `side_call`.
+    /// Kinds of step: `turn`, `approval`, `tool_loop`, `background_call`.
     pub step: Vec<String>,
     /// Values of the request's `reasoning_effort`.
     pub reasoning_effort: Vec<String>,
@@ -75,6 +75,12 @@ impl Rule {
     #[must_use]
     pub fn starters() -> &'static [Rule] {
         &STARTERS
+    }
+
+    /// Whether a name means it; the name of an older version does too.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || (name == "side_call" && self.name == "background_call")
     }
 
     /// `hours` as two hours, 0 to 24.
@@ -116,8 +122,8 @@ impl Rule {
             problem("hours", "are not two hours of a day".to_owned(), "write them as \"22-6\"");
         }
         for step in &self.step {
-            if !["turn", "approval", "loop", "side_call"].contains(&step.as_str()) {
-                problem("step", format!("`{step}` is no step"), "turn, approval, loop or side_call");
+            if Step::from_name(step).is_none() {
+                problem("step", format!("`{step}` is no step"), "turn, approval, tool_loop or background_call");
             }
         }
     }
@@ -125,7 +131,8 @@ impl Rule {
 
 /// Whether every rule has a name of its own, and whether those that are switched off are there.
 pub(super) fn validate_names(own: &[Rule], off: &[String], merged: &Merged, problems: &mut Vec<Problem>) {
-    let known = || own.iter().chain(Rule::starters()).map(|rule| rule.name.as_str());
+    let all = || own.iter().chain(Rule::starters());
+    let known = || all().map(|rule| rule.name.as_str());
     for (at, rule) in own.iter().enumerate() {
         let is_taken = |other: &Rule| other.name == rule.name;
         // One that is switched off may be replaced by one's own.
@@ -136,7 +143,7 @@ pub(super) fn validate_names(own: &[Rule], off: &[String], merged: &Merged, prob
             problems.push(merged.problem(&format!("classifier.rules.{at}.name"), message, hint));
         }
     }
-    for name in off.iter().filter(|name| !known().any(|known| known == name.as_str())) {
+    for name in off.iter().filter(|name| !all().any(|rule| rule.is_called(name))) {
         let hint = match nearest(name, known()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the rules are {}", known().collect::<Vec<_>>().join(", ")),

@@ -28,6 +28,8 @@ pub struct Server {
     /// File that holds the key, instead of `api_key`.
     #[schemars(extend("example" = "router.key"))]
     pub api_key_file: Option<String>,
+    /// Name of the key, by which the history, rules and figures know its holder.
+    pub api_key_name: String,
 }
 
 impl Server {
@@ -41,7 +43,18 @@ impl Server {
         }
     }
 
+    /// Whether only programs of this machine can reach it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let host = self.bind_host();
+        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
     pub(super) fn validate(&self, merged: &Merged, problems: &mut Vec<Problem>) {
+        if self.api_key_name.is_empty() {
+            let hint = "give it a name, such as default";
+            problems.push(merged.problem("server.api_key_name", "the name is empty".to_owned(), hint));
+        }
         if let Some(host) = &self.host
             && host.parse::<IpAddr>().is_err()
             && (host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '/' || c == ':'))
@@ -53,8 +66,7 @@ impl Server {
 
     pub(super) fn warnings(&self) -> Vec<String> {
         let host = self.bind_host();
-        let open = !host.eq_ignore_ascii_case("localhost") && !host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        if open && self.api_key.is_none() {
+        if !self.is_loopback() && self.api_key.is_none() {
             vec![format!(
                 "server.host is {host} and server.api_key is not set: everybody who reaches this machine can spend your keys"
             )]

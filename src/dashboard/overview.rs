@@ -9,7 +9,7 @@ use super::html;
 use super::words::{Words, words};
 use crate::catalog::{NanoUsd, Tier};
 use crate::protocol::Timestamp;
-use crate::store::{AnsweredBy, HistoryRow, Period, Store, StoreError, Totals};
+use crate::store::{Period, Row, Store, StoreError, Totals};
 
 /// Newest requests on the page.
 const NEWEST: u32 = 12;
@@ -28,7 +28,7 @@ struct Figures {
     saved: Option<NanoUsd>,
     tiers: Vec<TierLine>,
     chart: Chart,
-    newest: Vec<HistoryRow>,
+    newest: Vec<Row>,
 }
 
 struct TierLine {
@@ -58,25 +58,8 @@ pub(super) async fn page(request: &Request, store: Data<&Store>) -> Response {
 
 async fn figures(store: &Store, words: &'static Words, range: Range) -> Result<Figures, StoreError> {
     let now = Timestamp::now();
-    let mut tiers = [Totals::default(); 3];
-    let mut local = Totals::default();
-    let mut unreached = Totals::default();
-    let mut answered_before = Totals::default();
-    let mut total = Totals::default();
-    for (answered_by, is_local, sums) in store.usage_by_tier(Period::default()).await?.figures {
-        match answered_by {
-            AnsweredBy::Tier(tier) => tiers[tier as usize] += sums,
-            AnsweredBy::Nobody => unreached += sums,
-            AnsweredBy::ResponseCache => {
-                answered_before += sums;
-                continue;
-            }
-        }
-        if is_local {
-            local += sums;
-        }
-        total += sums;
-    }
+    let usage = store.usage_by_tier(Period::default()).await?.figures;
+    let total = usage.total;
     let name = |tier: Tier| match tier {
         Tier::Cheap => words.cheap,
         Tier::Medium => words.medium,
@@ -91,16 +74,16 @@ async fn figures(store: &Store, words: &'static Words, range: Range) -> Result<F
         totals,
     };
     let mut lines: Vec<TierLine> =
-        Tier::ALL.into_iter().map(|tier| line(tier.as_str(), name(tier), false, tiers[tier as usize])).collect();
-    if local.requests > 0 {
-        lines.insert(1, line("local", words.local, true, local));
+        usage.tiers.iter().map(|(tier, totals)| line(tier.as_str(), name(tier), false, *totals)).collect();
+    if usage.local.requests > 0 {
+        lines.insert(1, line("local", words.local, true, usage.local));
     }
-    if unreached.requests > 0 {
-        lines.push(line("none", words.no_upstream, false, unreached));
+    if usage.nobody.requests > 0 {
+        lines.push(line("none", words.no_upstream, false, usage.nobody));
     }
-    if answered_before.requests > 0 {
+    if usage.response_cache.requests > 0 {
         // Of no tier, and so no share of them.
-        let apart = line("none", words.response_cache, false, answered_before);
+        let apart = line("none", words.response_cache, false, usage.response_cache);
         lines.push(TierLine { share: String::new(), ..apart });
     }
     Ok(Figures {
@@ -123,23 +106,30 @@ fn share(part: i64, whole: i64) -> String {
 /// How figures look, in one place.
 #[expect(unreachable_pub, clippy::pedantic, reason = "the macro writes more than is seen here")]
 mod filters {
-    use super::NanoUsd;
+    use super::{NanoUsd, Timestamp};
+    use crate::protocol::digit_groups;
+    use crate::store::milliseconds;
 
     /// A count with thin spaces: 1 234 567.
     #[askama::filter_fn]
     pub(super) fn count(figure: &i64, _: &dyn askama::Values) -> askama::Result<String> {
-        let digits = figure.to_string();
-        let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-        for (index, digit) in digits.chars().enumerate() {
-            if index > 0 && (digits.len() - index).is_multiple_of(3) {
-                text.push('\u{202F}');
-            }
-            text.push(digit);
-        }
-        Ok(text)
+        Ok(digit_groups(*figure, '\u{202F}'))
     }
 
-    /// Dollars: cents from a dollar on, four significant places below, unknown as a dash.
+    /// The same of tokens, unknown as a dash.
+    #[askama::filter_fn]
+    pub(super) fn tokens(count: &Option<u64>, _: &dyn askama::Values) -> askama::Result<String> {
+        let count = count.map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+        Ok(count.map_or_else(|| "–".to_owned(), |count| digit_groups(count, '\u{202F}')))
+    }
+
+    /// The time of day of UTC epoch milliseconds.
+    #[askama::filter_fn]
+    pub(super) fn time_of_day(ms: &i64, _: &dyn askama::Values) -> askama::Result<String> {
+        Ok(Timestamp(*ms).to_string()[11..19].to_owned())
+    }
+
+    /// Dollars: cents from a dollar on, six decimals below, unknown as a dash.
     #[askama::filter_fn]
     pub(super) fn usd(cost: &Option<NanoUsd>, _: &dyn askama::Values) -> askama::Result<String> {
         Ok(match cost {
@@ -150,10 +140,10 @@ mod filters {
         })
     }
 
-    /// Milliseconds below a second, seconds above, unknown as a dash.
+    /// Microseconds as milliseconds below a second, as seconds above, unknown as a dash.
     #[askama::filter_fn]
-    pub(super) fn milliseconds(ms: &Option<f64>, _: &dyn askama::Values) -> askama::Result<String> {
-        let Some(ms) = ms else { return Ok("–".to_owned()) };
-        Ok(if *ms < 1000.0 { format!("{ms:.0} ms") } else { format!("{:.1} s", ms / 1000.0) })
+    pub(super) fn duration(us: &Option<i64>, _: &dyn askama::Values) -> askama::Result<String> {
+        let Some(ms) = us.map(milliseconds) else { return Ok("–".to_owned()) };
+        Ok(if ms < 1000.0 { format!("{ms:.0} ms") } else { format!("{:.1} s", ms / 1000.0) })
     }
 }

@@ -29,8 +29,7 @@ pub(super) fn form(request: &Request) -> Response {
 pub(super) async fn submit(request: &Request, body: poem::Body, access: Data<&Access>) -> Response {
     let sent = read_body(body, LARGEST_FORM, None).await.unwrap_or_default();
     let key = key_of(&sent).unwrap_or_default();
-    let cookie = access.cookie().filter(|_| access.accepts(&key));
-    if let Some(value) = cookie {
+    if let Some(value) = access.cookie(&key) {
         let mut cookie = Cookie::new_with_str(COOKIE, value);
         cookie.set_http_only(true);
         cookie.set_same_site(SameSite::Strict);

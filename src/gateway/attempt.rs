@@ -1,43 +1,35 @@
-//! Upstreams are tried in order until one answers or the request itself is refused.
+//! Candidates are tried in order until one answers or the request itself is refused.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::guards::Needs;
-use super::record::{Record, keep};
+use super::plan::{Fitness, Plan};
+use super::record::{Record, UnderWay, end};
+use super::requirements::Requirements;
 use super::stream::{Ask, Meter};
 use super::{Answer, AnswerBody, Gateway, GatewayError, Reason};
 use crate::catalog::{Provider, Tier};
-use crate::protocol::{ChatRequest, Conversation, Timestamp};
+use crate::protocol::{Caller, ChatRequest, Conversation, Timestamp};
 use crate::providers::{self, Context, Dialect, EncodeError, Fetched, Outbound, ProviderError, Reply, Target, Verdict};
-use crate::routing::{Ranked, attempt_order};
-
-impl Ranked for Target {
-    fn priority(&self) -> i32 {
-        self.upstream.priority
-    }
-    fn weight(&self) -> u32 {
-        self.upstream.weight
-    }
-}
 
 impl Gateway {
     pub(super) async fn attempt(
         &self,
         request: &ChatRequest<'_>,
-        needs: &Needs,
-        tier: Tier,
-        mut record: Record,
+        caller: &Caller,
+        plan: &Plan,
+        mut record: UnderWay,
     ) -> Result<Answer, GatewayError> {
-        let mut last = Reason::NoUpstream(tier);
+        let mut last = Reason::NoUpstream(plan.tier);
         let mut refused = None;
         let mut conversation = None;
-        let scope = record.scope().to_owned();
-        for target in attempt_order(tier, &self.tiers, self.fallback, record.seed()) {
+        let scope = caller.scope();
+        for candidate in plan.reached() {
+            let target = &candidate.target;
             let name = &target.upstream.name;
-            if let Some(limit) = self.hinders(target, request, needs) {
-                tracing::debug!(upstream = %name, %limit, "an upstream cannot take the request");
+            if candidate.fitness != Fitness::Fit {
+                record.skip(candidate.skipped(&candidate.fitness));
                 continue;
             }
             let model = match model_for(target, request) {
@@ -47,12 +39,15 @@ impl Gateway {
                     last = Reason::Upstream { error, upstream: name.clone() };
                     break;
                 }
-                Err(_) => continue,
+                Err(error) => {
+                    record.skip(candidate.skipped(&error));
+                    continue;
+                }
             };
-            let outbound = match self.write(target, request, model, &scope, &mut conversation).await {
+            let outbound = match self.write(target, request, model, scope, &mut conversation).await {
                 Ok(outbound) => outbound,
                 Err(error) => {
-                    tracing::debug!(upstream = %name, error = %error, "the request cannot be written for an upstream");
+                    record.skip(candidate.skipped(&error));
                     let is_invalid = matches!(error, ProviderError::Encode(EncodeError::Invalid { .. }));
                     refused.get_or_insert(Reason::Upstream { error, upstream: name.clone() });
                     if is_invalid {
@@ -63,19 +58,22 @@ impl Gateway {
                 }
             };
             record.attempt(self, target, model, outbound.dropped);
-            let ask = Ask { target, model, include_usage: request.include_usage, memory: &self.memory, scope: &scope };
-            let error = match self.call(ask, request.stream, outbound.body, &mut record).await {
+            let ask = Ask { target, model, include_usage: request.include_usage, memory: &self.memory, scope };
+            let opened = self.call(ask, request.stream, outbound.body, &mut record).await;
+            record.responded();
+            let error = match opened {
                 Ok(Opened::Whole(bytes)) => {
                     record.first_token();
                     record.sent(&bytes);
                     let route = record.route();
-                    keep(record.settle(200, None)).await;
-                    record.sent_all();
-                    return Ok(answer(route, AnswerBody::Whole(bytes)));
+                    let mut ended = end(record, 200, None);
+                    ended.kept().await;
+                    ended.sent_all();
+                    return Ok(Answer { route, body: AnswerBody::Whole(bytes) });
                 }
-                Ok(Opened::Stream(meter)) => {
+                Ok(Opened::Stream(opening)) => {
                     let route = record.route();
-                    return Ok(answer(route, AnswerBody::Stream(Box::new(meter.with(record)))));
+                    return Ok(Answer { route, body: AnswerBody::Stream(Box::new(opening.with(record))) });
                 }
                 Err(mut error) => {
                     error.redact(target.upstream.secrets());
@@ -103,8 +101,24 @@ impl Gateway {
         }
         let route = record.route();
         let (status, code) = last.status_and_code();
-        keep(record.settle(status, Some(code))).await;
-        Err(GatewayError { reason: last, route })
+        end(record, status, Some(code)).kept().await;
+        Err(GatewayError { reason: last, route: Some(route) })
+    }
+
+    /// Whether an upstream has a word for everything in a request, told without calling it. Pictures are not fetched for
+    /// that: they are taken to come.
+    pub(super) async fn can_be_written(
+        &self,
+        target: &Target,
+        request: &ChatRequest<'_>,
+        requirements: &Requirements,
+        scope: &str,
+    ) -> Result<(), ProviderError> {
+        let model = model_for(target, request)?;
+        if requirements.images && target.dialect.translates() {
+            return Ok(());
+        }
+        self.write(target, request, model, scope, &mut None).await.map(drop)
     }
 
     /// Writes the request for an upstream. It is read in full once, for the first upstream that needs it so.
@@ -194,10 +208,6 @@ fn without_secrets<'s>(body: Bytes, secrets: impl Iterator<Item = &'s str>) -> B
 enum Opened {
     Whole(Bytes),
     Stream(Box<super::stream::Opening>),
-}
-
-fn answer(route: Option<super::Route>, body: AnswerBody) -> Answer {
-    Answer { route: route.expect("a record that is not settled has a route"), body }
 }
 
 /// The model to ask: the upstream's own, else the request's if it is a model's name.

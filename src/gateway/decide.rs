@@ -1,174 +1,165 @@
-//! From a parsed request to a decision: the first step that settles it gives it its source.
+//! Gathers what a decision is made from, asks the classifier if it must be asked, and lets the policy decide.
 
 use std::borrow::Cow;
 use std::time::Instant;
 
-use super::guards::Needs;
-use super::sessions::Held;
+use super::requirements::Requirements;
+use super::sessions::{Held, write};
 use super::{ChatCall, Gateway};
 use crate::cache::{Key, Remembered};
-use crate::catalog::{Price, Tier, UnknownTier};
-use crate::protocol::{ChatRequest, Timestamp, TokenUsage};
-use crate::routing::{self, Classified, Classifier, Decision, Facts, Input, Ruled, Source, Step};
+use crate::catalog::{Judge, Tier, UnknownTier};
+use crate::protocol::{ChatRequest, TokenUsage};
+use crate::routing::{self, Classified, Classifier, Decided, Facts, Input, Named, Verdict};
 use crate::store::Features;
 
-/// A decision and what it took.
-pub(super) struct Decided {
-    pub(super) decision: Decision,
+/// A decision, what it took, and what is kept of it.
+pub(super) struct Settled {
+    pub(super) decided: Decided,
     /// Whether a model was asked.
     pub(super) asked: bool,
     /// The tokens that it reported.
     pub(super) usage: TokenUsage,
     /// Microseconds, from the parsed request to the decision.
     pub(super) classify_us: i64,
-    /// What it looked at besides the words.
+    /// What is kept, so that the decision can be made again.
     pub(super) features: Features,
     /// The conversation that the request belongs to.
-    pub(super) session: Option<Held>,
+    pub(super) held: Option<Held>,
 }
 
 impl Gateway {
     /// Decides. With `remember`, something comes of it.
+    ///
+    /// # Errors
+    /// The request's header names no tier.
     pub(super) async fn decide(
         &self,
         request: &ChatRequest<'_>,
-        needs: &Needs,
+        requirements: &Requirements,
         call: &ChatCall,
         remember: bool,
-    ) -> Result<Decided, UnknownTier> {
+    ) -> Result<Settled, UnknownTier> {
         let begun = Instant::now();
-        let decided = |classified: Classified, session, features| Decided {
-            features,
-            decision: classified.decision,
-            asked: classified.asked,
-            usage: classified.usage,
-            classify_us: super::record::micros(begun.elapsed()),
-            session,
+        let took = || i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let named = routing::named(&request.model, call.tier_header.as_deref())?;
+        let nothing = |decided| Settled {
+            decided,
+            asked: false,
+            usage: TokenUsage::default(),
+            classify_us: took(),
+            features: Features::default(),
+            held: None,
         };
-        let tier_header = call.tier_header.as_deref();
-        if let Some(tier) = routing::forced(&request.model, tier_header)? {
-            let reason = if tier_header.is_some() { "named by the header" } else { "named by the model" };
-            return Ok(decided(
-                Classified::embedded(Decision::settled(tier, Source::Forced, reason)),
-                None,
-                Features::default(),
-            ));
-        }
-        if matches!(*self.classifier, Classifier::Off) {
-            let off = Decision::settled(Tier::Frontier, Source::Disabled, "the classifier is off");
-            return Ok(decided(Classified::embedded(off), None, Features::default()));
+        if named.is_some() || self.policy.is_off {
+            let facts = Facts { named, now_ms: call.arrival.at.0, ..Facts::default() };
+            if let Some(decided) = self.policy.settled(&facts, None) {
+                return Ok(nothing(decided));
+            }
         }
         let input = routing::input(request, self.strategy, self.max_chars);
+        let held = self.begin_step(request, call).await;
+        let pin = held.and_then(|held| held.pin());
+        let facts = self.facts(request, requirements, call, &input, named);
+        let (decided, classified) = if let Some(decided) = self.policy.settled(&facts, pin.as_ref()) {
+            (decided, None)
+        } else {
+            let classified = self.classify(&input, remember).await;
+            let prices = pin.map(|_| self.tier_prices(&request.model)).unwrap_or_default();
+            let verdict = classified.verdict.clone();
+            (self.policy.decide(&facts, pin.as_ref(), &prices, verdict), Some(classified))
+        };
+        let features = Features {
+            step: facts.step,
+            text_chars: u32::try_from(input.text.chars().count()).ok(),
+            tools: u32::try_from(request.tools).ok(),
+            failures: facts.failures.and_then(|count| u32::try_from(count).ok()),
+            estimated_input_tokens: None,
+            reasoning_effort: request.wishes.reasoning_effort.as_deref().map(|it| it.chars().take(32).collect()),
+            rules: decided.held.clone(),
+            rules_looked: classified.as_ref().map(|_| decided.looked),
+            policy: Some(self.policy_mark),
+            judge: classified.as_ref().map(|classified| classified.verdict.judge),
+            judged: classified.as_ref().map(|classified| classified.verdict.tier),
+            pin: pin.as_ref().map(write),
+        };
+        let held = held.map(|held| held.to(decided.pin));
+        if let Some(held) = held.as_ref().filter(|_| remember) {
+            self.listeners.sessions.hold(held).await;
+        }
+        let (asked, usage) = classified.map_or((false, TokenUsage::default()), |it| (it.asked, it.usage));
+        Ok(Settled { decided, asked, usage, classify_us: took(), features, held })
+    }
+
+    /// The conversation of a request, as it begins a step of it.
+    async fn begin_step(&self, request: &ChatRequest<'_>, call: &ChatCall) -> Option<Held> {
         let named = call.session.as_deref();
-        let session = self.sessions.key(request, named, call.key.as_deref());
+        let key = self.listeners.sessions.key(request, named, &call.caller)?;
         let goes_on = named.is_some()
             || request.wishes.session_id.is_some()
             || request.messages.iter().any(|message| message.role == "assistant");
-        let mut held = match session {
-            Some(key) => Some(self.sessions.begin(key, goes_on).await),
-            None => None,
-        };
-        let pin = held.and_then(|held| held.pin());
-        let now_ms = Timestamp::now().0;
-        let rule = &self.sessions.rule;
-        let mut features = Features {
-            step: Some(Cow::Borrowed(input.step.as_str())),
-            text_chars: u32::try_from(input.text.chars().count()).ok(),
-            tools: u32::try_from(request.tools).ok(),
-            reasoning_effort: request
-                .wishes
-                .reasoning_effort
-                .as_deref()
-                .map(|effort| effort.chars().take(32).collect()),
-            rules: None,
-        };
-        let kept = pin.and_then(|pin| routing::keeps(&pin, input.step, rule, now_ms));
-        let mut classified = if let Some(kept) = kept {
-            Classified::embedded(kept)
-        } else {
-            let (classified, held) = self.classify(request, needs, call, &input).await;
-            features.rules = Some(held).filter(|held| !held.is_empty());
-            classified
-        };
-        if let Some(pin) = pin.filter(|_| classified.decision.source != Source::Session) {
-            classified.decision =
-                routing::turn(&pin, classified.decision, input.step, rule, now_ms, &self.tier_prices(request));
-        }
-        let decision = &classified.decision;
-        // An agent's errand leaves the conversation as it is, and what only stands because the classifier failed must
-        // not outlive the failure.
-        let holds = input.step != Step::SideCall && decision.source != Source::Fallback;
-        held = held.map(|held| held.to(Some(decision.tier).filter(|_| holds)));
-        if let Some(held) = held.as_ref().filter(|_| remember) {
-            self.sessions.hold(held).await;
-        }
-        Ok(decided(classified, held, features))
+        Some(self.listeners.sessions.begin(key, goes_on).await)
     }
 
-    /// What the classifier says, or said of the same input before, and what rules make of it; with the names of those
-    /// that held.
-    async fn classify(
+    /// What is known of a request. What no rule looks at is not counted.
+    fn facts<'a>(
         &self,
-        request: &ChatRequest<'_>,
-        needs: &Needs,
-        call: &ChatCall,
-        input: &Input<'_>,
-    ) -> (Classified, String) {
-        let (mut classified, by_model) = self.remembered(input).await;
-        let facts = Facts {
-            text: &input.text,
-            step: input.step,
-            tokens: if self.rules.count_tokens() { needs.tokens(request) } else { 0 },
-            tools: request.tools,
-            failures: if self.rules.count_failures() { routing::failures(request) } else { 0 },
-            model: &request.model,
-            key: call.key.as_deref(),
-            effort: request.wishes.reasoning_effort.as_deref(),
-            headers: &call.headers,
-            hour: Timestamp::now().hour(),
-        };
-        let Ruled { decision, held } = self.rules.apply(&facts, classified.decision, by_model);
-        classified.decision = decision;
-        (classified, held)
+        request: &'a ChatRequest<'_>,
+        requirements: &Requirements,
+        call: &'a ChatCall,
+        input: &'a Input<'_>,
+        named: Option<Named>,
+    ) -> Facts<'a> {
+        let rules = &self.policy.rules;
+        Facts {
+            named,
+            step: Some(input.step),
+            text: Some(Cow::Borrowed(&input.text)),
+            text_chars: None,
+            tokens: rules.count_tokens().then(|| requirements.tokens(request)),
+            tools: Some(request.tools as u64),
+            failures: rules.count_failures().then(|| routing::failures(request) as u64),
+            model: Some(Cow::Borrowed(&request.model)),
+            key: Some(Cow::Borrowed(call.caller.scope())),
+            effort: Some(Cow::Borrowed(request.wishes.reasoning_effort.as_deref().unwrap_or_default())),
+            headers: Some(Cow::Borrowed(&call.headers)),
+            now_ms: call.arrival.at.0,
+            recalled: Vec::new(),
+        }
     }
 
-    /// With whether a model decided, now or then.
-    async fn remembered(&self, input: &Input<'_>) -> (Classified, bool) {
+    /// What the classifier says, or said of the same input before.
+    async fn classify(&self, input: &Input<'_>, remember: bool) -> Classified {
         let key = Key::new(&self.fingerprint, &input.text);
-        if let Some(Remembered { tier, by_model, score, confidence, reason }) = self.cache.get(key).await {
-            let reason = Cow::Owned(reason.as_ref().to_owned());
-            // Thresholds may have moved since.
-            let embedded = self.classifier.embedded().filter(|_| !by_model);
-            let tier = embedded.zip(score).map_or(tier, |(embedded, score)| embedded.thresholds().tier(score));
-            let decision = Decision { tier, source: Source::Cache, score, confidence, reason };
-            return (Classified::embedded(decision), by_model);
+        if let Some(remembered) = self.cache.get(key).await {
+            return Classified::unasked(recalled(remembered, &self.classifier));
         }
         let (classified, mine) = match self.classifier.classify_alone(input) {
             Some(classified) => (classified, true),
             // Boxed, as it is large, and most decisions need none of it.
-            None => Box::pin(self.flights.join(key, self.classifier.classify(input))).await,
+            None => Box::pin(self.single_flight.join(key, self.classifier.classify(input))).await,
         };
-        let by_model = matches!(classified.decision.source, Source::Llm | Source::Fallback);
-        // A decision that only stands because the model failed must not outlive the failure.
-        let settled = match classified.decision.source {
-            Source::Llm => true,
-            Source::Embedded => !classified.asked,
-            _ => false,
+        // A verdict that only stands because the model failed must not outlive the failure.
+        let stands = match classified.verdict.judge {
+            Judge::Model => true,
+            Judge::Embedded => !classified.asked,
+            Judge::Nobody => false,
         };
-        if settled && mine {
-            let Decision { tier, score, confidence, reason, .. } = &classified.decision;
-            let (score, confidence, reason) = (*score, *confidence, reason.as_ref().into());
-            self.cache.put(key, Remembered { tier: *tier, by_model, score, confidence, reason }).await;
+        if stands && mine && remember {
+            let Verdict { tier, judge, score, confidence, reason, .. } = &classified.verdict;
+            let (by_model, reason) = (*judge == Judge::Model, reason.as_ref().into());
+            let remembered = Remembered { tier: *tier, by_model, score: *score, confidence: *confidence, reason };
+            self.cache.put(key, remembered).await;
         }
-        (classified, by_model)
+        classified
     }
+}
 
-    /// What each tier's first upstream asks for its tokens.
-    fn tier_prices(&self, request: &ChatRequest<'_>) -> [Option<Price>; 3] {
-        Tier::ALL.map(|tier| {
-            let target = self.tiers[tier as usize].first()?;
-            let model = target.upstream.model.as_deref().unwrap_or(&request.model);
-            target.price(&self.catalog, model)
-        })
-    }
+/// What was said of the same input before.
+fn recalled(remembered: Remembered, classifier: &Classifier) -> Verdict {
+    let Remembered { tier, by_model, score, confidence, reason } = remembered;
+    // Thresholds may have moved since.
+    let embedded = classifier.embedded().filter(|_| !by_model);
+    let tier: Tier = embedded.zip(score).map_or(tier, |(embedded, score)| embedded.thresholds().tier(score));
+    let judge = if by_model { Judge::Model } else { Judge::Embedded };
+    Verdict { tier, judge, remembered: true, score, confidence, reason: Cow::Owned(reason.as_ref().to_owned()) }
 }

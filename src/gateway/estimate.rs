@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use super::outcome::Prices;
 use crate::protocol::{TokenUsage, UsageSource};
 use crate::store::{Receipt, Row, Store};
 
@@ -59,11 +60,11 @@ impl Estimator {
         mut row: Box<Row>,
         evidence: Evidence,
         store: Store,
-        price: impl FnOnce(&mut Row) + Send + 'static,
+        prices: Prices,
     ) -> Option<Receipt> {
         let turn = self.turn.clone();
         if self.tasks.len() >= MOST_WAITING {
-            price(&mut row);
+            prices.price(&mut row);
             return store.finished(row);
         }
         let receipt = store.answered(&row);
@@ -78,7 +79,7 @@ impl Estimator {
             if row.usage != reported {
                 row.usage_source = UsageSource::Estimated;
             }
-            price(&mut row);
+            prices.price(&mut row);
             store.counted(row);
         };
         match tokio::runtime::Handle::try_current() {
@@ -104,6 +105,11 @@ impl Estimator {
 }
 
 impl Evidence {
+    /// Whether an answer has begun: where nothing was said, nothing is counted.
+    pub(super) fn says_something(&self) -> bool {
+        !self.answer.is_empty() || !self.seen.is_empty()
+    }
+
     fn count(&self) -> TokenUsage {
         // What serde_json cannot read, such as a lone surrogate, cannot be counted: unknown is not 0.
         let readable = serde_json::from_slice::<Value>(&self.request).ok();

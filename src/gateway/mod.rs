@@ -4,58 +4,63 @@
 //! error, each with the [`Route`] that it took; and a row in the history. Knows nothing of HTTP
 //! servers: `api` turns what leaves into responses. Read [`Gateway::chat`] first.
 
-mod answers;
 mod attempt;
 mod classifier_call;
 mod decide;
 mod estimate;
-mod flights;
-mod guards;
 mod models;
+mod outcome;
+mod plan;
 mod preview;
 mod reading;
+mod recall;
 mod record;
+mod requirements;
+mod response_cache;
 mod sessions;
 mod shares;
+mod single_flight;
 mod stream;
 mod tally;
 mod warm;
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 
 use crate::cache::{Answers, Cache};
-use crate::catalog::{Catalog, Tier, UnknownTier};
+use crate::catalog::{ByTier, Catalog, Source, Tier, UnknownTier};
 use crate::config::Strategy;
-use crate::protocol::{ChatRequest, RequestError, RequestId};
+use crate::protocol::{Arrival, Caller, ChatRequest, RequestError, RequestId};
 use crate::providers::{Client, Memory, Pictures, ProviderError, Target};
-use crate::routing::{Classifier, Rules, Source};
-use crate::store::Store;
+use crate::routing::{Classifier, Policy};
 
 pub use classifier_call::ClassifierCall;
 pub use estimate::Estimator;
-pub use flights::Flights;
-pub use guards::Limit;
 pub use models::{Offer, Offers};
+pub use outcome::Listeners;
+pub use plan::{Candidate, Fitness};
 pub use preview::Preview;
+pub use recall::{Recall, Retold, marks_of, policy_hash, tier_prices};
+pub use requirements::{Unsupported, estimated_tokens};
 pub use sessions::Sessions;
 pub use shares::keep_shares;
+pub use single_flight::SingleFlight;
 pub use stream::Meter;
 pub use tally::Tally;
 pub use warm::keep_warm;
 
-use answers::Found;
-use guards::Needs;
-use record::{Record, Whose};
+use decide::Settled;
+use record::{Record, end};
+use requirements::Requirements;
+use response_cache::Found;
 
 /// Everything that a request passes through.
 #[derive(Debug)]
 pub struct Gateway {
     /// The upstreams by tier.
-    pub tiers: [Vec<Target>; 3],
+    pub tiers: ByTier<Vec<Arc<Target>>>,
     /// Whether the next tier up is tried.
     pub fallback: bool,
     /// What decides.
@@ -66,30 +71,28 @@ pub struct Gateway {
     pub strategy: Strategy,
     /// Longest text that is classified, in characters.
     pub max_chars: usize,
-    /// Rules over what it decides.
-    pub rules: Rules,
-    /// Conversations that are under way.
-    pub sessions: Sessions,
+    /// What decides with what it says.
+    pub policy: Policy,
+    /// The marks of both, and the number by which the history knows them.
+    pub policy_marks: String,
+    /// That number.
+    pub policy_mark: u32,
     /// What was decided before.
     pub cache: Cache,
     /// Whole answers that are given again, if that is wanted.
     pub answers: Option<Answers>,
-    /// How many requests each step settled.
-    pub tally: Tally,
     /// What the classifier's model is being asked.
-    pub flights: Flights,
+    pub single_flight: SingleFlight,
+    /// Those who want to know how a request ended.
+    pub listeners: Arc<Listeners>,
     /// The sender.
     pub client: Client,
-    /// The history.
-    pub store: Store,
     /// Prices.
     pub catalog: Arc<Catalog>,
     /// Turns that their providers will want back.
     pub memory: Memory,
     /// Fetches pictures for dialects that take no addresses.
     pub pictures: Pictures,
-    /// Counts tokens that nobody reported.
-    pub estimator: Estimator,
     /// What the upstreams offer.
     pub offers: Offers,
 }
@@ -108,14 +111,14 @@ pub struct ChatCall {
     pub tier_header: Option<String>,
     /// The conversation that `X-Xrouter-Session` names.
     pub session: Option<String>,
-    /// The name of the key that it came with.
-    pub key: Option<String>,
+    /// Who makes it.
+    pub caller: Caller,
     /// Those of its headers that rules look at, names in lower case.
     pub headers: Vec<(String, String)>,
     /// Whether it may be answered with what was answered before.
     pub cache_control: CacheControl,
     /// When it arrived.
-    pub arrived: Instant,
+    pub arrival: Arrival,
 }
 
 /// What a request's `Cache-Control` says of the response cache.
@@ -136,7 +139,7 @@ pub struct Route {
     /// What was decided, before fallback.
     pub decision: Tier,
     /// The step that decided it.
-    pub source: Source,
+    pub source: Option<Source>,
     /// The tier that answered, or that was tried last.
     pub tier: Option<Tier>,
     /// The model that was asked.
@@ -147,6 +150,8 @@ pub struct Route {
     pub dropped: Vec<String>,
     /// Whether the response cache answered; nothing if it may not.
     pub cached: Option<bool>,
+    /// Microseconds that upstreams were waited for, up to the first event of a stream.
+    pub upstream_us: i64,
 }
 
 /// An answer.
@@ -194,7 +199,7 @@ pub enum Reason {
         /// The tier that was decided.
         tier: Tier,
         /// What keeps the strongest.
-        limit: Limit,
+        limit: Unsupported,
     },
     /// No upstream of the decided tier is configured.
     #[error("no upstream is configured for the {0} tier")]
@@ -216,50 +221,60 @@ impl From<Reason> for GatewayError {
 }
 
 impl Gateway {
-    /// Answers a chat request: read, decide, try upstreams, record.
+    /// Answers a chat request: read, decide, judge the candidates, try them, record.
     ///
     /// # Errors
     /// The request is at fault, or every upstream failed.
     pub async fn chat(&self, call: ChatCall) -> Result<Answer, GatewayError> {
         let request = ChatRequest::parse(&call.body).map_err(Reason::from)?;
-        let needs = Needs::of(&request);
-        let mut decided = self.decide(&request, &needs, &call, true).await.map_err(Reason::from)?;
-        let decision = &mut decided.decision;
-        let guarded = self.guard(&request, &needs, decision.tier);
-        if let Ok((tier, Some(limit))) = &guarded {
-            decision.reason = Cow::Owned(format!("moved up to {tier}: {limit}; {}", decision.reason));
+        let requirements = Requirements::of(&request);
+        let mut settled = self.decide(&request, &requirements, &call, true).await.map_err(Reason::from)?;
+        let seed = Record::seed(settled.held.as_ref(), call.request_id.as_str());
+        let decided = settled.decided.decision.tier;
+        let plan = self.plan(&request, &requirements, decided, seed);
+        settled.features.estimated_input_tokens = requirements.counted();
+        if let Some(limit) = plan.limit.as_ref().filter(|_| !plan.is_impossible) {
+            let decision = &mut settled.decided.decision;
+            decision.reason = Cow::Owned(format!("moved up to {}: {limit}; {}", plan.tier, decision.reason));
         }
-        let found = match &guarded {
-            Ok((tier, _)) => self.answered_before(&request, &call, *tier),
-            Err(_) => Found::Nothing,
-        };
-        let source = if matches!(found, Found::Hit(_)) { Source::ResponseCache } else { decided.decision.source };
-        self.tally.count(source, decided.asked);
-        let ChatCall { body, request_id, session, key, arrived, .. } = call.clone();
-        let is_begun = request.messages.iter().any(|message| message.role == "assistant");
-        // A conversation of one turn is none yet: only what goes on gets a name of ours.
-        let session = session
-            .or_else(|| {
-                let wishes = &request.wishes;
-                let name = wishes.session_id.as_deref().or(wishes.prompt_cache_key.as_deref());
-                name.map(|name| name.chars().take(LONGEST_SESSION).collect())
-            })
-            .or_else(|| decided.session.filter(|_| is_begun).map(|held| held.key.name()));
-        let whose = Whose { request_id, session, key };
-        let mut record = Record::open(self, &request, body.clone(), &decided, whose, arrived);
-        match guarded {
-            Ok((tier, _)) => match found {
-                Found::Hit(kept) => Ok(answers::replay(&kept, request.stream, record).await),
-                Found::Miss(keeping) => self.attempt(&request, &needs, tier, record.keeping(keeping)).await,
-                Found::Nothing => self.attempt(&request, &needs, tier, record).await,
-            },
-            Err(limit) => {
-                let reason = Reason::Limit { tier: decided.decision.tier, limit };
-                let (status, code) = reason.status_and_code();
-                let route = record.route();
-                record::keep(record.settle(status, Some(code))).await;
-                Err(GatewayError { reason, route })
+        let found = if plan.is_impossible { Found::Nothing } else { self.answered_before(&request, &call, plan.tier) };
+        self.listeners.tally.count(settled.decided.decision.source, settled.asked);
+        let session = session_name(&request, &call, &settled);
+        let mut record = Record::open(self, &request, &call, settled, session);
+        if plan.is_impossible
+            && let Some(limit) = plan.limit
+        {
+            for candidate in &plan.candidates {
+                record.skip(candidate.skipped(&candidate.fitness));
             }
+            let reason = Reason::Limit { tier: decided, limit };
+            let (status, code) = reason.status_and_code();
+            let route = Some(record.route());
+            end(record, status, Some(code)).kept().await;
+            return Err(GatewayError { reason, route });
         }
+        match found {
+            Found::Hit(kept) => return Ok(response_cache::replay(&kept, request.stream, record).await),
+            Found::Miss(keeping) => record.keep_answer(keeping),
+            Found::Nothing => {}
+        }
+        self.attempt(&request, &call.caller, &plan, record).await
     }
+
+    /// What each tier's first upstream asks for its tokens, where the request asks for this model.
+    fn tier_prices(&self, model: &str) -> ByTier<Option<crate::catalog::Price>> {
+        tier_prices(&self.tiers, &self.catalog, model)
+    }
+}
+
+/// The name of a request's conversation in the history: the client's own; else ours, for what goes on. A conversation of
+/// one turn is none yet.
+fn session_name(request: &ChatRequest<'_>, call: &ChatCall, settled: &Settled) -> Option<String> {
+    let wishes = &request.wishes;
+    let named = || wishes.session_id.as_deref().or(wishes.prompt_cache_key.as_deref());
+    let is_begun = || request.messages.iter().any(|message| message.role == "assistant");
+    call.session
+        .clone()
+        .or_else(|| named().map(|name| name.chars().take(LONGEST_SESSION).collect()))
+        .or_else(|| settled.held.filter(|_| is_begun()).map(|held| held.key.name()))
 }

@@ -45,7 +45,8 @@ struct Remembered {
 impl Gateway {
     /// The models that are configured, then those that the upstreams list; each name once, weakest tier first.
     pub async fn models(&self) -> Vec<Offer> {
-        let mut offers: Vec<Offer> = self.tiers.iter().flatten().filter_map(|target| self.configured(target)).collect();
+        let mut offers: Vec<Offer> =
+            self.tiers.values().flatten().filter_map(|target| self.configured(target)).collect();
         let mut known: HashSet<String> = HashSet::new();
         offers.retain(|offer| known.insert(offer.id.clone()));
         for listed in self.listed().await {
@@ -76,7 +77,7 @@ impl Gateway {
         }
         // Several tiers are often one server with one key.
         let mut seen = HashSet::new();
-        let targets = self.tiers.iter().flatten().filter(|target| {
+        let targets = self.tiers.values().flatten().filter(|target| {
             let key = target.upstream.api_key.as_ref().map(|key| key.expose().to_owned());
             seen.insert((target.models_url().to_string(), key))
         });

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use crate::cache::{Redis, TakeFirstBytes};
 use crate::catalog::Tier;
 use crate::config;
-use crate::protocol::{ChatRequest, Timestamp, TokenUsage};
-use crate::routing::{self, Pin, SessionRule, Warm};
+use crate::protocol::{Caller, ChatRequest, Timestamp, TokenUsage};
+use crate::routing::{self, Pin, PromptCacheState, SessionRule};
 
 /// Characters of a system message that tell one conversation from another.
 const SYSTEM_HEAD: usize = 1_024;
@@ -27,7 +27,7 @@ impl SessionKey {
 
     /// Its name in the history where the client gave none.
     pub(super) fn name(self) -> String {
-        format!("~{}", routing::hex(&self.0[..8]))
+        format!("~{}", hex::encode(&self.0[..8]))
     }
 }
 
@@ -38,8 +38,6 @@ pub struct Sessions {
     /// Where other routers know them from.
     shared: Option<Redis>,
     idle_ms: u64,
-    /// When one may go down.
-    pub(super) rule: SessionRule,
 }
 
 /// A conversation while a step of it is under way.
@@ -75,30 +73,31 @@ impl Sessions {
         let idle = Duration::from_secs(config.idle_s);
         // Every step writes its conversation anew: the time to live is one without a step.
         let room = || moka::sync::Cache::builder().max_capacity(config.max_entries).time_to_live(idle);
-        let ms = |seconds: u64| i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
         Sessions {
             pins: config.enabled.then(|| room().build_with_hasher(TakeFirstBytes)),
             shared: redis.filter(|_| config.shared),
             idle_ms: config.idle_s.saturating_mul(1_000),
-            rule: SessionRule {
-                idle_ms: ms(config.idle_s),
-                cache_ms: ms(config.cache_s),
-                when_cheaper: config.down_when_cheaper,
-            },
         }
+    }
+
+    /// When one may go down.
+    #[must_use]
+    pub fn rule(config: &config::Session) -> SessionRule {
+        let ms = |seconds: u64| i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        SessionRule { idle_ms: ms(config.idle_s), cache_ms: ms(config.cache_s), when_cheaper: config.down_when_cheaper }
     }
 
     /// The conversation of a request: by the name that the client gave, else by how it begins.
     ///
     /// `prompt_cache_key` is often shared by many conversations: it counts together with how one begins.
-    pub(super) fn key(&self, request: &ChatRequest<'_>, named: Option<&str>, key: Option<&str>) -> Option<SessionKey> {
+    pub(super) fn key(&self, request: &ChatRequest<'_>, named: Option<&str>, caller: &Caller) -> Option<SessionKey> {
         self.pins.as_ref()?;
         let mut hash = Sha256::new();
         let mut add = |part: &str| {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         };
-        add(key.unwrap_or_default());
+        add(caller.scope());
         if let Some(named) = named.or(request.wishes.session_id.as_deref()) {
             add("named");
             add(named);
@@ -135,7 +134,7 @@ impl Sessions {
         if let (Some(redis), Some(tier)) = (&self.shared, held.tier)
             && held.known.is_none_or(|known| known.tier != tier)
         {
-            let pin = Pin { tier, last_ms: Timestamp::now().0, warm: None };
+            let pin = Pin { tier, last_ms: Timestamp::now().0, prompt_cache: None };
             // A Redis that is gone remembers nothing, which it has said in the log.
             let _ = Box::pin(redis.put(&name(held.key), &write(&pin), self.idle_ms)).await;
         }
@@ -148,9 +147,9 @@ impl Sessions {
         if pins.get(&held.key).is_some_and(|now| now.tier > tier && Some(now) != held.known) {
             return;
         }
-        let warm = answered.and_then(|(tier, usage)| warm(tier, usage));
-        let warm = warm.or_else(|| held.pin().and_then(|pin| pin.warm));
-        let pin = Pin { tier, last_ms: Timestamp::now().0, warm };
+        let prompt_cache = answered.and_then(|(tier, usage)| prompt_cache(tier, usage));
+        let prompt_cache = prompt_cache.or_else(|| held.pin().and_then(|pin| pin.prompt_cache));
+        let pin = Pin { tier, last_ms: Timestamp::now().0, prompt_cache };
         pins.insert(held.key, pin);
         if let (Some(redis), Ok(runtime)) = (&self.shared, tokio::runtime::Handle::try_current()) {
             let (redis, idle_ms, key) = (redis.clone(), self.idle_ms, held.key);
@@ -162,40 +161,40 @@ impl Sessions {
 }
 
 /// What a provider's cache holds after an answer.
-fn warm(tier: Tier, usage: &TokenUsage) -> Option<Warm> {
-    let number = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
+fn prompt_cache(tier: Tier, usage: &TokenUsage) -> Option<PromptCacheState> {
     let kept = [usage.cached_input_tokens, usage.cache_write_tokens];
-    let cached = kept.iter().flatten().copied().reduce(u64::saturating_add).map(number);
-    Some(Warm { tier, input: number(usage.input_tokens?), cached, output: number(usage.output_tokens?) })
+    let cached = kept.iter().flatten().copied().reduce(u64::saturating_add);
+    Some(PromptCacheState { tier, input: usage.input_tokens?, cached, output: usage.output_tokens? })
 }
 
 /// The name in Redis.
 fn name(key: SessionKey) -> String {
-    format!("xrouter:session:{}", routing::hex(&key.0))
+    format!("xrouter:session:{}", hex::encode(key.0))
 }
 
 /// `TIER LAST_MS`, then, if it is known, `TIER INPUT CACHED OUTPUT` of the last answer, with `-` for unknown.
-fn write(pin: &Pin) -> String {
+pub(super) fn write(pin: &Pin) -> String {
     let begin = format!("{} {}", pin.tier.number(), pin.last_ms);
-    pin.warm.map_or(begin.clone(), |warm| {
-        let cached = warm.cached.map_or("-".to_owned(), |cached| cached.to_string());
-        format!("{begin} {} {} {cached} {}", warm.tier.number(), warm.input, warm.output)
+    pin.prompt_cache.map_or(begin.clone(), |cache| {
+        let cached = cache.cached.map_or("-".to_owned(), |cached| cached.to_string());
+        format!("{begin} {} {} {cached} {}", cache.tier.number(), cache.input, cache.output)
     })
 }
 
 /// What [`write()`] wrote; anything else is nothing.
-fn read(text: &str) -> Option<Pin> {
+pub(super) fn read(text: &str) -> Option<Pin> {
     let mut words = text.split(' ');
     let tier = |word: Option<&str>| Tier::from_number(word?.parse().ok()?);
     let (pinned, last_ms) = (tier(words.next())?, words.next()?.parse().ok()?);
-    let mut pin = Pin { tier: pinned, last_ms, warm: None };
+    let mut pin = Pin { tier: pinned, last_ms, prompt_cache: None };
     if let Some(word) = words.next() {
         let (answered, input) = (tier(Some(word))?, words.next()?.parse().ok()?);
         let cached = match words.next()? {
             "-" => None,
             figure => Some(figure.parse().ok()?),
         };
-        pin.warm = Some(Warm { tier: answered, input, cached, output: words.next()?.parse().ok()? });
+        pin.prompt_cache =
+            Some(PromptCacheState { tier: answered, input, cached, output: words.next()?.parse().ok()? });
     }
     words.next().is_none().then_some(pin)
 }
@@ -210,9 +209,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_anything_else_is_nothing() {
-        let warm = |cached| Some(Warm { tier: Tier::Cheap, input: 12_000, cached, output: 7 });
-        for warm in [None, warm(None), warm(Some(9_000))] {
-            let pin = Pin { tier: Tier::Frontier, last_ms: 1_764_000_000_000, warm };
+        let prompt_cache = |cached| Some(PromptCacheState { tier: Tier::Cheap, input: 12_000, cached, output: 7 });
+        for prompt_cache in [None, prompt_cache(None), prompt_cache(Some(9_000))] {
+            let pin = Pin { tier: Tier::Frontier, last_ms: 1_764_000_000_000, prompt_cache };
             assert_eq!(read(&write(&pin)), Some(pin));
         }
         for text in ["", "1", "7 1", "1 x", "1 2 1 5 -", "1 2 1 5 - 6 7", "1 2 1 5 x 6"] {

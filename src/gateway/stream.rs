@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::estimate;
+use super::outcome::Ended;
 use super::reading::{Reading, error_in_stream, translate};
-use super::record::Record;
+use super::record::{UnderWay, end};
 use crate::catalog::Provider;
 use crate::config::Secret;
 use crate::protocol::{ChunkView, ErrorBody, ErrorEnvelope};
 use crate::providers::{self, Memory, ProviderError, Reply, SseSplitter, Target};
-use crate::store::Receipt;
 
 /// How long the end of the connection is waited for after `[DONE]`, so that it can be used again.
 const LINGER: Duration = Duration::from_millis(250);
@@ -54,21 +54,21 @@ pub struct Meter {
     reading: Reading,
     events: Vec<Bytes>,
     out: VecDeque<Bytes>,
-    record: Record,
     facts: Facts,
     seen_token: bool,
     finished: bool,
     state: State,
-    /// The row's receipt, which is waited for before the last bytes go out.
-    receipt: Option<Receipt>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum State {
-    Running,
-    /// `[DONE]` was seen: nothing more is sent.
-    Done,
-    Ended,
+    /// Events come in.
+    Running(Box<UnderWay>),
+    /// Nothing more comes in; what waits goes out once the row is kept. After `[DONE]` the end of the connection is waited
+    /// for.
+    Over { ended: Ended, lingers: bool },
+    /// On the way from the one to the other.
+    Ending,
 }
 
 /// What a stream is opened for.
@@ -135,27 +135,46 @@ impl Meter {
     /// The next bytes for the client; `None` at the end.
     pub async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if let Some(receipt) = self.receipt.take() {
-                receipt.kept().await;
+            if let State::Over { ended, .. } = &mut self.state {
+                ended.kept().await;
             }
             if let Some(bytes) = self.out.pop_front() {
-                self.record.sent(&bytes);
+                match &mut self.state {
+                    State::Running(record) => record.sent(&bytes),
+                    State::Over { ended, .. } => ended.sent(&bytes),
+                    State::Ending => {}
+                }
                 return Some(bytes);
             }
-            match self.state {
-                State::Ended => {
-                    self.record.sent_all();
+            match &mut self.state {
+                State::Over { ended, lingers } => {
+                    ended.sent_all();
+                    if std::mem::take(lingers) {
+                        let _ = tokio::time::timeout(LINGER, self.reply.chunk()).await;
+                    }
                     return None;
                 }
-                State::Done => {
-                    self.record.sent_all();
-                    self.state = State::Ended;
-                    let _ = tokio::time::timeout(LINGER, self.reply.chunk()).await;
-                    return None;
-                }
-                State::Running => self.advance().await,
+                State::Running(_) => self.advance().await,
+                State::Ending => return None,
             }
         }
+    }
+
+    /// Settles the record, if that is not done yet: nothing more comes in.
+    fn settle(&mut self, error_type: Option<&'static str>, lingers: bool) {
+        self.state = match std::mem::replace(&mut self.state, State::Ending) {
+            State::Running(record) => State::Over { ended: end(*record, 200, error_type), lingers },
+            over => over,
+        };
+    }
+
+    /// Whether it ended before `[DONE]`.
+    fn has_broken(&self) -> bool {
+        matches!(self.state, State::Over { lingers: false, .. })
+    }
+
+    fn is_running(&self) -> bool {
+        matches!(self.state, State::Running(_))
     }
 
     async fn advance(&mut self) {
@@ -187,13 +206,13 @@ impl Meter {
         let before = self.out.len();
         let mut kept = 0;
         for event in events.drain(..) {
-            if self.state != State::Running {
+            if !self.is_running() {
                 break;
             }
             let length = event.len();
             let sent = self.out.len();
             self.event(event);
-            if self.out.len() == sent + 1 && self.state != State::Ended {
+            if self.out.len() == sent + 1 && !self.has_broken() {
                 kept += length;
             }
         }
@@ -221,7 +240,7 @@ impl Meter {
             return;
         };
         if data.as_ref() == b"[DONE]" {
-            self.done(event);
+            self.done(event, true);
             return;
         }
         let Reading::Normalise(normaliser) = &mut self.reading else {
@@ -246,7 +265,9 @@ impl Meter {
 
     /// Reads what an event of OpenAI's dialect tells; whether it goes out.
     fn look(&mut self, data: &[u8]) -> bool {
-        estimate::collect(data, self.record.seen());
+        if let State::Running(record) = &mut self.state {
+            estimate::collect(data, record.seen());
+        }
         // A quote inside of a text is escaped, so this is a name or a whole value.
         let wrong = memchr::memmem::find(data, b"\"error\"").is_some();
         let telling = wrong
@@ -263,10 +284,12 @@ impl Meter {
             return false;
         }
         let Ok(view) = view else { return true };
-        self.record.answered(view.model.as_deref(), view.token_usage().zip(view.raw_usage()));
-        if !self.seen_token && view.has_output() {
-            self.seen_token = true;
-            self.record.first_token();
+        if let State::Running(record) = &mut self.state {
+            record.answered(view.model.as_deref(), view.token_usage().zip(view.raw_usage()));
+            if !self.seen_token && view.has_output() {
+                self.seen_token = true;
+                record.first_token();
+            }
         }
         self.finished |= view.is_finished();
         self.facts.include_usage || !view.is_usage_only()
@@ -275,54 +298,55 @@ impl Meter {
     /// What a translator wrote goes out, and what it knows by now is recorded.
     fn say(&mut self, written: Vec<Bytes>) {
         let Reading::Translate(translator) = &self.reading else { return };
-        if translator.has_output() && !self.seen_token {
-            self.seen_token = true;
-            self.record.first_token();
-        }
-        for event in &written {
-            estimate::collect(event, self.record.seen());
+        let begins = translator.has_output() && !self.seen_token;
+        self.seen_token |= begins;
+        if let State::Running(record) = &mut self.state {
+            if begins {
+                record.first_token();
+            }
+            for event in &written {
+                estimate::collect(event, record.seen());
+            }
         }
         if translator.is_ended() || !self.seen_token {
             self.report();
         }
         if let Reading::Translate(translator) = &self.reading
             && translator.is_ended()
-            && self.state == State::Running
+            && self.is_running()
         {
             // Before the bytes go out: the next turn may come at once, and who has the last byte is in the history.
             if let Some(kept) = translator.kept() {
                 self.facts.memory.keep(&self.facts.scope, self.facts.provider, &kept);
             }
-            self.state = State::Done;
-            self.receipt = self.record.settle(200, None);
+            self.settle(None, true);
         }
         self.out.extend(written);
     }
 
     /// What a translated stream has reported so far.
     fn report(&mut self) {
-        if let Reading::Translate(translator) = &self.reading {
+        if let (Reading::Translate(translator), State::Running(record)) = (&self.reading, &mut self.state) {
             let usage = translator.raw_usage().map(|raw| (translator.usage(), raw));
-            self.record.answered(Some(translator.model()), usage);
+            record.answered(Some(translator.model()), usage);
             if !translator.is_ended() {
-                self.record.reported_in_part();
+                record.reported_in_part();
             }
         }
     }
 
     /// The end, as OpenAI's dialect has it.
-    fn done(&mut self, event: Bytes) {
-        if let Reading::Normalise(normaliser) = &self.reading {
-            self.record.answered(None, normaliser.usage());
+    fn done(&mut self, event: Bytes, lingers: bool) {
+        if let (Reading::Normalise(normaliser), State::Running(record)) = (&self.reading, &mut self.state) {
+            record.answered(None, normaliser.usage());
             if self.facts.include_usage
                 && let Some(chunk) = normaliser.usage_chunk()
             {
                 self.out.push_back(Bytes::from(format!("data: {chunk}\n\n")));
             }
         }
-        self.state = State::Done;
         // Before the bytes go out: who has the last byte is in the history.
-        self.receipt = self.record.settle(200, None);
+        self.settle(None, lingers);
         self.out.push_back(event);
     }
 
@@ -337,43 +361,42 @@ impl Meter {
             let translates = matches!(self.reading, Reading::Translate(_));
             self.event(rest);
             // A fragment would swallow the error event that follows it.
-            if !translates && self.state == State::Running && !self.finished {
+            if !translates && self.is_running() && !self.finished {
                 self.out.truncate(before);
             }
         }
-        if let (State::Running, Reading::Translate(translator)) = (self.state, &mut self.reading) {
+        if !self.is_running() {
+            // What came behind `[DONE]` is of no interest, and there is no connection to wait for.
+            if let State::Over { lingers, .. } = &mut self.state {
+                *lingers = false;
+            }
+            return;
+        }
+        if let Reading::Translate(translator) = &mut self.reading {
             let mut written = Vec::new();
             let told = translator.end(&mut written);
             self.say(written);
             if let Err(error) = told {
                 self.break_off(error);
             }
-            return;
-        }
-        match self.state {
-            State::Running if self.finished => {
-                // Some leave it out; clients wait for it.
-                self.done(Bytes::from_static(b"data: [DONE]\n\n"));
-                self.state = State::Ended;
-            }
-            State::Running => {
-                let reason = "the stream ended before its answer did".to_owned();
-                self.break_off(ProviderError::Malformed { provider: self.facts.provider, reason });
-            }
-            State::Done | State::Ended => self.state = State::Ended,
+        } else if self.finished {
+            // Some leave it out; clients wait for it.
+            self.done(Bytes::from_static(b"data: [DONE]\n\n"), false);
+        } else {
+            let reason = "the stream ended before its answer did".to_owned();
+            self.break_off(ProviderError::Malformed { provider: self.facts.provider, reason });
         }
     }
 
     /// Tells the client that the answer is not complete: an error event, and no `[DONE]`.
     fn break_off(&mut self, mut error: ProviderError) {
-        if self.state != State::Running {
+        if !self.is_running() {
             return;
         }
         self.report();
         error.redact(self.facts.secrets.iter().map(Secret::expose));
         let message = error.public_message();
         tracing::warn!(upstream = %self.facts.upstream, error = message, "a stream broke off");
-        self.state = State::Ended;
         let envelope = ErrorEnvelope {
             error: ErrorBody {
                 message,
@@ -386,22 +409,20 @@ impl Meter {
         };
         let json = serde_json::to_string(&envelope).expect("an envelope of texts serialises");
         self.out.push_back(Bytes::from(format!("data: {json}\n\n")));
-        self.receipt = self.record.settle(200, Some("interrupted"));
+        self.settle(Some("interrupted"), false);
     }
 }
 
 impl Drop for Meter {
     /// The client left: what was reported until then is recorded; the record settles itself.
     fn drop(&mut self) {
-        if self.state == State::Running {
-            self.report();
-        }
+        self.report();
     }
 }
 
 impl Opening {
     /// Goes on with the request's record; what has come so far is the first to go out.
-    pub(super) fn with(self, record: Record) -> Meter {
+    pub(super) fn with(self, record: UnderWay) -> Meter {
         let Opening { reply, splitter, reading, events, written, facts } = self;
         let mut meter = Meter {
             reply,
@@ -409,12 +430,10 @@ impl Opening {
             reading,
             events: Vec::new(),
             out: VecDeque::new(),
-            record,
             facts,
             seen_token: false,
             finished: false,
-            state: State::Running,
-            receipt: None,
+            state: State::Running(Box::new(record)),
         };
         if matches!(meter.reading, Reading::Translate(_)) {
             meter.say(written);
@@ -427,7 +446,7 @@ impl Opening {
             }
         }
         for event in events {
-            if meter.state == State::Running {
+            if meter.is_running() {
                 meter.event(event);
             }
         }

@@ -6,10 +6,14 @@
 //! `completion.rs`: answers written here, for the dialects that are translated.
 
 mod answer;
+mod arrival;
+mod caller;
 mod chat;
 pub mod completion;
 pub mod conversation;
+mod digits;
 mod error;
+mod hash;
 mod members;
 mod reasoning;
 mod request_id;
@@ -19,9 +23,13 @@ mod tokens;
 mod usage;
 
 pub use answer::{AnswerView, ChunkView};
+pub use arrival::Arrival;
+pub use caller::Caller;
 pub use chat::{ChatRequest, Content, Message, RequestError, UsageChunk};
 pub use conversation::Conversation;
+pub use digits::digit_groups;
 pub use error::{ErrorBody, ErrorEnvelope};
+pub use hash::{fnv1a, short_hash};
 pub use members::Members;
 pub use reasoning::{ANTHROPIC, GEMINI, ReasoningDetail};
 pub use request_id::RequestId;

@@ -1,59 +1,35 @@
-//! The choice and why.
+//! What a classifier says, and the decision that becomes of it.
 
 use std::borrow::Cow;
 
-use crate::catalog::Tier;
+use crate::catalog::{Judge, Source, Tier};
 
-/// The step that settled a decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// The client named a tier.
-    Forced,
-    /// The classifier is off.
-    Disabled,
-    /// The same input was decided before.
-    Cache,
-    /// The embedded classifier.
-    Embedded,
-    /// The classifier's model.
-    Llm,
-    /// A rule over the classifier's decision.
-    Rule,
-    /// The conversation's tier stands.
-    Session,
-    /// The classifier failed.
-    Fallback,
-    /// The whole answer was given before, whatever decided then.
-    ResponseCache,
+/// What a classifier says of a request. Rules and the conversation may make another decision of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The tier.
+    pub tier: Tier,
+    /// Who says so.
+    pub judge: Judge,
+    /// Whether it was said before, of the same input.
+    pub remembered: bool,
+    /// The embedded classifier's score: 0 is easy, 1 is hard.
+    pub score: Option<f64>,
+    /// How sure the embedded classifier is, 0 to 1.
+    pub confidence: Option<f64>,
+    /// Why, in a few words.
+    pub reason: Cow<'static, str>,
 }
 
-impl Source {
-    /// All steps.
-    pub const ALL: [Source; 9] = [
-        Source::Forced,
-        Source::Disabled,
-        Source::Session,
-        Source::Cache,
-        Source::Embedded,
-        Source::Llm,
-        Source::Rule,
-        Source::Fallback,
-        Source::ResponseCache,
-    ];
-
-    /// The name in the answer's header, the history and the API.
+impl Verdict {
+    /// The step that this is.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Source::Forced => "forced",
-            Source::Disabled => "disabled",
-            Source::Cache => "cache",
-            Source::Embedded => "embedded",
-            Source::Llm => "llm",
-            Source::Rule => "rule",
-            Source::Session => "session",
-            Source::Fallback => "fallback",
-            Source::ResponseCache => "response_cache",
+    pub const fn source(&self) -> Source {
+        match (self.remembered, self.judge) {
+            (true, _) => Source::Cache,
+            (false, Judge::Embedded) => Source::Embedded,
+            (false, Judge::Model) => Source::Llm,
+            (false, Judge::Nobody) => Source::Fallback,
         }
     }
 }
@@ -78,5 +54,13 @@ impl Decision {
     #[must_use]
     pub fn settled(tier: Tier, source: Source, reason: &'static str) -> Self {
         Decision { tier, source, score: None, confidence: None, reason: Cow::Borrowed(reason) }
+    }
+}
+
+impl From<Verdict> for Decision {
+    fn from(verdict: Verdict) -> Self {
+        let source = verdict.source();
+        let Verdict { tier, score, confidence, reason, .. } = verdict;
+        Decision { tier, source, score, confidence, reason }
     }
 }

@@ -1,6 +1,6 @@
 //! In which order upstreams are tried: the decided tier first, then the next ones up.
 
-use crate::catalog::Tier;
+use crate::catalog::{ByTier, Tier};
 
 /// Something that can be tried: its place in its tier.
 pub trait Ranked {
@@ -13,11 +13,11 @@ pub trait Ranked {
 /// The order of attempts: within a tier by priority, then by a weighted draw; then the tiers above
 /// if `fallback` is set. The same `seed` gives the same order.
 #[must_use]
-pub fn attempt_order<T: Ranked>(tier: Tier, tiers: &[Vec<T>; 3], fallback: bool, seed: u64) -> Vec<&T> {
+pub fn attempt_order<T: Ranked>(tier: Tier, tiers: &ByTier<Vec<T>>, fallback: bool, seed: u64) -> Vec<&T> {
     let reach = if fallback { tier.and_up() } else { &tier.and_up()[..1] };
     let mut order = Vec::with_capacity(4);
     for tier in reach {
-        let upstreams = &tiers[*tier as usize];
+        let upstreams = &tiers[*tier];
         if let [only] = upstreams.as_slice() {
             order.push(only);
             continue;
@@ -63,8 +63,12 @@ mod tests {
         }
     }
 
-    fn tiers() -> [Vec<Fake>; 3] {
-        [vec![Fake("c", 0, 1)], vec![Fake("m9", 0, 9), Fake("m1", 0, 1), Fake("spare", 1, 1000)], vec![Fake("f", 0, 1)]]
+    fn tiers() -> ByTier<Vec<Fake>> {
+        ByTier::from_fn(|tier| match tier {
+            Tier::Cheap => vec![Fake("c", 0, 1)],
+            Tier::Medium => vec![Fake("m9", 0, 9), Fake("m1", 0, 1), Fake("spare", 1, 1000)],
+            Tier::Frontier => vec![Fake("f", 0, 1)],
+        })
     }
 
     #[test]

@@ -6,12 +6,12 @@ use std::sync::LazyLock;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, SqliteConnection};
 
+use super::columns::{COLUMNS, Column, Value};
 use super::find;
 use super::marks::{self, Values};
 use super::rollup::{self, Slot};
 use super::row::{Attempt, Row};
-use super::usage::AnsweredBy;
-use crate::catalog::NanoUsd;
+use crate::catalog::Source;
 
 /// Names whose numbers are kept in memory; others are looked up.
 const REMEMBERED_NAMES: usize = 10_000;
@@ -99,25 +99,24 @@ async fn batch(
 ) -> Result<Learned, sqlx::Error> {
     let mut fresh: HashMap<String, i64> = HashMap::new();
     let sessions = sessions(connection, known, &mut fresh, rows).await?;
-    let mut numbered = Vec::with_capacity(rows.len());
     let mut sums = rollup::Batch::default();
     let mut marks = marks::Batch::default();
     for row in rows {
         let mut number = Numbering { known: &known.names, fresh: &mut fresh, connection: &mut *connection };
-        let mut ids = number.row(row).await?;
-        ids.session = row.session.as_deref().and_then(|session| sessions.get(session).copied());
+        number.row(row).await?;
+        let ids = Ids { known: &known.names, fresh: &fresh, sessions: &sessions };
         sums.add(ids.slot(row), row);
         marks.add(&known.marks, row, &ids.values(row));
-        numbered.push((row, ids));
     }
-    let mut rest = numbered.as_slice();
+    let ids = Ids { known: &known.names, fresh: &fresh, sessions: &sessions };
+    let mut rest = rows;
     for (size, statement) in CHUNKS.iter().zip(INSERTS.iter()) {
         while rest.len() >= *size {
             let (chunk, after) = rest.split_at(*size);
             let mut arguments = SqliteArguments::default();
-            arguments.reserve(size * COLUMNS.len(), 0);
-            for (row, ids) in chunk {
-                bind(&mut arguments, row, ids).map_err(sqlx::Error::Encode)?;
+            arguments.reserve(size * (COLUMNS.len() + 2), 0);
+            for row in chunk {
+                bind(&mut arguments, row, &ids).map_err(sqlx::Error::Encode)?;
             }
             sqlx::query_with(AssertSqlSafe(statement.as_str()), arguments).execute(&mut *connection).await?;
             rest = after;
@@ -261,27 +260,35 @@ const SESSION: &str = "insert into sessions (session, first_ms, last_ms, request
         else upstream_id end
     returning id";
 
-/// The numbers of a row's repeated texts.
-struct Ids {
-    session: Option<i64>,
-    key: Option<i64>,
-    source: i64,
-    upstream: Option<i64>,
-    provider: Option<i64>,
-    requested_model: Option<i64>,
-    selected_model: Option<i64>,
-    response_model: Option<i64>,
-    error_type: Option<i64>,
+/// The numbers of repeated texts, all of which were given before.
+struct Ids<'a> {
+    known: &'a HashMap<String, i64>,
+    fresh: &'a HashMap<String, i64>,
+    sessions: &'a HashMap<&'a str, i64>,
 }
 
-impl Ids {
+impl Ids<'_> {
+    fn name(&self, name: &str) -> Option<i64> {
+        self.known.get(name).or_else(|| self.fresh.get(name)).copied()
+    }
+
+    /// 0 where there is none.
+    fn optional(&self, name: Option<&str>) -> i64 {
+        name.and_then(|name| self.name(name)).unwrap_or(0)
+    }
+
+    /// 0 where it is not known, as of requests that an older version left in a journal.
+    fn source(&self, row: &Row) -> i64 {
+        self.optional(row.source.map(Source::as_str))
+    }
+
     fn slot(&self, row: &Row) -> Slot {
         Slot {
-            tier: AnsweredBy::of(row).number(),
-            upstream: self.upstream.unwrap_or(0),
-            model: self.selected_model.unwrap_or(0),
-            key: self.key.unwrap_or(0),
-            source: self.source,
+            answered_by: row.answered_by(),
+            upstream: self.optional(row.upstream.as_deref()),
+            model: self.optional(row.selected_model.as_deref()),
+            key: self.optional(row.key.as_deref()),
+            source: self.source(row),
             local: row.local,
             status_class: i64::from(row.status.unwrap_or(0) / 100),
         }
@@ -290,13 +297,13 @@ impl Ids {
     fn values(&self, row: &Row) -> Values {
         Values {
             tier: row.tier.map_or(-1, |tier| i64::from(tier.number())),
-            upstream: self.upstream.unwrap_or(0),
-            model: self.selected_model.unwrap_or(0),
-            key: self.key.unwrap_or(0),
-            source: self.source,
+            upstream: self.optional(row.upstream.as_deref()),
+            model: self.optional(row.selected_model.as_deref()),
+            key: self.optional(row.key.as_deref()),
+            source: self.source(row),
             status: i64::from(row.status.unwrap_or(0)),
-            error_type: self.error_type.unwrap_or(0),
-            session: self.session,
+            error_type: self.optional(row.error_type.as_deref()),
+            session: row.session.as_deref().and_then(|session| self.sessions.get(session).copied()),
         }
     }
 }
@@ -309,18 +316,13 @@ struct Numbering<'a> {
 }
 
 impl Numbering<'_> {
-    async fn row(&mut self, row: &Row) -> Result<Ids, sqlx::Error> {
-        Ok(Ids {
-            session: None,
-            key: self.optional(row.key.as_deref()).await?,
-            source: self.name(&row.source).await?,
-            upstream: self.optional(row.upstream.as_deref()).await?,
-            provider: self.optional(row.provider.as_deref()).await?,
-            requested_model: self.optional(Some(row.requested_model.as_str())).await?,
-            selected_model: self.optional(row.selected_model.as_deref()).await?,
-            response_model: self.optional(row.response_model.as_deref()).await?,
-            error_type: self.optional(row.error_type.as_deref()).await?,
-        })
+    async fn row(&mut self, row: &Row) -> Result<(), sqlx::Error> {
+        for column in COLUMNS {
+            if let Value::Name(name) = column.of(row) {
+                self.name(name).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn optional(&mut self, name: Option<&str>) -> Result<Option<i64>, sqlx::Error> {
@@ -345,103 +347,30 @@ impl Numbering<'_> {
     }
 }
 
-const COLUMNS: [&str; 42] = [
-    "id",
-    "created_at_ms",
-    "request_id",
-    "client_request_id",
-    "session_id",
-    "key_id",
-    "decision",
-    "source_id",
-    "score",
-    "confidence",
-    "reason",
-    "tier",
-    "upstream_id",
-    "provider_id",
-    "requested_model_id",
-    "selected_model_id",
-    "response_model_id",
-    "local",
-    "stream",
-    "status",
-    "error_type_id",
-    "attempts",
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "usage_source",
-    "cost_nanos",
-    "frontier_cost_nanos",
-    "asked_classifier",
-    "classifier_input_tokens",
-    "classifier_output_tokens",
-    "classify_us",
-    "first_token_us",
-    "duration_us",
-    "usage_raw",
-    "step",
-    "text_chars",
-    "tools",
-    "reasoning_effort",
-    "rules",
-];
-
 static INSERTS: LazyLock<[String; 3]> = LazyLock::new(|| {
+    let columns: Vec<&str> = ["id", "client_request_id"].into_iter().chain(COLUMNS.iter().map(Column::sql)).collect();
     CHUNKS.map(|rows| {
-        let one = format!("({})", vec!["?"; COLUMNS.len()].join(","));
-        format!("insert into requests ({}) values {}", COLUMNS.join(","), vec![one; rows].join(","))
+        let one = format!("({})", vec!["?"; columns.len()].join(","));
+        format!("insert into requests ({}) values {}", columns.join(","), vec![one; rows].join(","))
     })
 });
 
-/// Binds one row, in the order of [`COLUMNS`]. Straight into the arguments: a query is moved with every value.
-fn bind(to: &mut SqliteArguments, row: &Row, ids: &Ids) -> Result<(), sqlx::error::BoxDynError> {
-    let tokens = |count: Option<u64>| count.and_then(|count| i64::try_from(count).ok());
-    let nanos = |cost: Option<NanoUsd>| cost.map(|cost| cost.0);
+/// Binds one row. Straight into the arguments: a query is moved with every value.
+fn bind(to: &mut SqliteArguments, row: &Row, ids: &Ids<'_>) -> Result<(), sqlx::error::BoxDynError> {
     to.add(row.id)?;
-    to.add(row.created_at_ms)?;
-    to.add(row.request_id.as_str())?;
     to.add(!find::tells_time(&row.request_id, row.created_at_ms))?;
-    to.add(ids.session)?;
-    to.add(ids.key)?;
-    to.add(i64::from(row.decision.number()))?;
-    to.add(ids.source)?;
-    to.add(row.score)?;
-    to.add(row.confidence)?;
-    to.add(row.reason.as_deref())?;
-    to.add(row.tier.map(|tier| i64::from(tier.number())))?;
-    to.add(ids.upstream)?;
-    to.add(ids.provider)?;
-    to.add(ids.requested_model)?;
-    to.add(ids.selected_model)?;
-    to.add(ids.response_model)?;
-    to.add(row.local)?;
-    to.add(row.stream)?;
-    to.add(row.status)?;
-    to.add(ids.error_type)?;
-    to.add(i64::try_from(row.attempts.len()).unwrap_or(i64::MAX))?;
-    to.add(tokens(row.usage.input_tokens))?;
-    to.add(tokens(row.usage.cached_input_tokens))?;
-    to.add(tokens(row.usage.cache_write_tokens))?;
-    to.add(tokens(row.usage.output_tokens))?;
-    to.add(tokens(row.usage.reasoning_tokens))?;
-    to.add(row.usage_source.number())?;
-    to.add(nanos(row.cost))?;
-    to.add(nanos(row.frontier_cost))?;
-    to.add(row.asked_classifier)?;
-    to.add(tokens(row.classifier_usage.input_tokens))?;
-    to.add(tokens(row.classifier_usage.output_tokens))?;
-    to.add(row.classify_us)?;
-    to.add(row.first_token_us)?;
-    to.add(row.duration_us)?;
-    to.add(row.usage_raw.as_deref())?;
-    to.add(row.features.step.as_deref())?;
-    to.add(row.features.text_chars)?;
-    to.add(row.features.tools)?;
-    to.add(row.features.reasoning_effort.as_deref())?;
-    to.add(row.features.rules.as_deref())?;
+    for column in COLUMNS {
+        match column.of(row) {
+            Value::Unknown => to.add(None::<i64>)?,
+            Value::Text(text) => to.add(text)?,
+            Value::Name(name) => to.add(ids.name(name))?,
+            Value::Session(session) => to.add(ids.sessions.get(session).copied())?,
+            Value::Word(_, number) | Value::Integer(number) | Value::Micros(number) => to.add(number)?,
+            Value::Real(figure) => to.add(figure)?,
+            Value::Flag(flag) => to.add(flag)?,
+            Value::Time(time) => to.add(time.0)?,
+            Value::Money(money) => to.add(money.0)?,
+        }
+    }
     Ok(())
 }

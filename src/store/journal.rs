@@ -295,7 +295,7 @@ pub(super) fn found(database: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::catalog::Tier;
+    use crate::catalog::{Source, Tier};
     use crate::protocol::{TokenUsage, UsageSource};
 
     pub(in crate::store) fn row(id: i64) -> Row {
@@ -306,7 +306,10 @@ pub(super) mod tests {
             session: None,
             key: Some("default".to_owned()),
             decision: Tier::Cheap,
-            source: "embedded".into(),
+            source: Some(Source::Embedded),
+            answered_by: Some(crate::store::AnsweredBy::Tier(Tier::Cheap)),
+            skipped: Vec::new(),
+            attempt_count: 0,
             score: Some(0.125),
             confidence: None,
             reason: Some("short\nand plain".into()),

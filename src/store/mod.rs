@@ -5,8 +5,10 @@
 //! thread) → `journal.rs` (files beside the database) → `writer.rs` (the task) → `insert.rs` (the transaction); after a
 //! kill `recover.rs`. Read `intake.rs` first.
 
+mod answered_by;
 mod batch;
 mod care;
+mod columns;
 mod export;
 mod find;
 mod histogram;
@@ -24,34 +26,36 @@ mod readers;
 mod recover;
 mod rollup;
 mod row;
-mod scores;
 mod seed;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod usage;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use sqlx::SqliteConnection;
+use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{Notify, mpsc, watch};
 
+pub use answered_by::AnsweredBy;
 pub use care::{Stats, backup, prune, stats};
-pub use export::{CSV_COLUMNS, groups_as_csv, rows_as_csv};
+pub use columns::{Column, Kind, Value, shown as shown_columns};
+pub use export::{groups_as_csv, milliseconds, rows_as_csv};
 pub use histogram::Histogram;
-pub use history::{AttemptRow, HistoryRow};
 pub use intake::Receipt;
 pub use ledger::WriterState;
 pub use open::OpenError;
 pub use page::{Filter, Page, StatusFilter, TierFilter};
 pub use prune::Pruned;
-pub use row::{Attempt, Features, Row, Word};
+pub use row::{Attempt, Features, Row, Skipped, Word};
 pub use seed::seed;
-pub use usage::{AnsweredBy, ClassifierTotals, Figures, Group, GroupBy, Period, Point, Totals};
+pub use sums::{FIGURES, Figure, LATENCIES, Latency, Totals};
+pub use usage::{Figures, Group, GroupBy, Groups, Period, Point, UsageByTier};
 
 use crate::config;
 use insert::Known;
@@ -201,6 +205,36 @@ impl Store {
     #[must_use]
     pub fn next_id(&self) -> i64 {
         self.writer.as_ref().map_or(0, |writer| writer.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Remembers the marks of a policy by which requests are decided from now on, so that they can be decided again.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub async fn remember_policy(&self, hash: u32, marks: &str) -> Result<(), OpenError> {
+        if self.writer.is_none() {
+            return Ok(());
+        }
+        let failed = |source| OpenError::database(&self.path, source);
+        let mut connection = open::for_care(&self.path).await?;
+        sqlx::query("insert or ignore into policies (hash, marks) values (?, ?)")
+            .bind(hash)
+            .bind(marks)
+            .execute(&mut connection)
+            .await
+            .map_err(failed)?;
+        connection.close().await.map_err(failed)
+    }
+
+    /// The marks of every policy by which requests were decided, by its number.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn policies(&self) -> Result<HashMap<u32, String>, StoreError> {
+        let mut connection = self.readers().connection().await?;
+        let rows: Vec<(u32, String)> =
+            sqlx::query_as("select hash, marks from policies").fetch_all(&mut *connection).await?;
+        Ok(rows.into_iter().collect())
     }
 
     /// Hands over a request that was decided. It is closed as interrupted if the process dies before its end.

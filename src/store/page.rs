@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::history::{COLUMNS, HistoryRow, Raw, named};
+use super::answered_by::AnsweredBy;
+use super::columns::{self, Raw};
+use super::history::named;
 use super::marks::{Facet, ZONE_BITS};
+use super::row::Row;
 use super::usage::Period;
 use super::{Store, StoreError};
-use crate::catalog::{NanoUsd, Tier};
+use crate::catalog::{NanoUsd, Source, Tier};
 
 /// Most zones that are looked into at once. The first look is into as many as a page of hits would fill.
 const MOST_ZONES: i64 = 64;
@@ -45,6 +48,8 @@ pub struct Filter {
     pub period: Period,
     /// The tier that answered.
     pub tier: Option<TierFilter>,
+    /// Who answered.
+    pub answered_by: Option<AnsweredBy>,
     /// The upstream's name.
     pub upstream: Option<String>,
     /// The model that was asked.
@@ -52,7 +57,7 @@ pub struct Filter {
     /// The key's name.
     pub key: Option<String>,
     /// The step that decided.
-    pub source: Option<String>,
+    pub source: Option<Source>,
     /// The status.
     pub status: Option<StatusFilter>,
     /// The kind of error.
@@ -71,7 +76,7 @@ pub struct Filter {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     /// The requests.
-    pub rows: Vec<HistoryRow>,
+    pub rows: Vec<Row>,
     /// The number below which the next page begins; `None` if there is none.
     pub next: Option<i64>,
 }
@@ -119,7 +124,7 @@ impl Store {
             };
             rows.extend(found);
             if rows.len() >= limit {
-                next = rows.last().map(|raw| raw.row.id);
+                next = rows.last().map(Raw::id).transpose()?;
                 break;
             }
             let Some(below) = below else { break };
@@ -130,7 +135,7 @@ impl Store {
             }
             zones = (zones * 4).min(MOST_ZONES);
         }
-        let rows = named(&readers, &mut connection, rows).await?;
+        let rows = named(&readers, &mut connection, &rows).await?;
         Ok(Page { rows, next: next.filter(|next| *next > conditions.first) })
     }
 
@@ -138,7 +143,7 @@ impl Store {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn newest(&self, limit: u32) -> Result<Vec<HistoryRow>, StoreError> {
+    pub async fn newest(&self, limit: u32) -> Result<Vec<Row>, StoreError> {
         self.page(&Filter::default(), None, limit).await.map(|page| page.rows)
     }
 }
@@ -162,21 +167,24 @@ impl Store {
     }
 
     /// The next rows of a walk: at most `limit`, and maybe none though more follow.
-    pub(super) async fn next_rows(&self, scan: &mut Scan, limit: u32) -> Result<Vec<HistoryRow>, StoreError> {
+    pub(super) async fn next_rows(&self, scan: &mut Scan, limit: u32) -> Result<Vec<Row>, StoreError> {
         let Some(conditions) = &mut scan.conditions else { return Ok(Vec::new()) };
         let end = conditions.after.min(conditions.first.saturating_add(STRIDE));
         let readers = self.readers();
         let mut connection = readers.connection().await?;
         let mut query = QueryBuilder::new("select ");
-        query.push(COLUMNS).push(" from requests r left join sessions s on s.id = r.session_id where r.id >= ");
+        query
+            .push(columns::select())
+            .push(" from requests r left join sessions s on s.id = r.session_id where r.id >= ");
         query.push_bind(conditions.first).push(" and r.id < ").push_bind(end);
         conditions.push(&mut query);
         query.push(" order by r.id limit ").push_bind(i64::from(limit));
         let rows = query.build().fetch_all(&mut *connection).await?;
-        let rows = rows.iter().map(Raw::read).collect::<Result<Vec<_>, _>>()?;
+        let rows = rows.into_iter().map(Raw::new).collect::<Vec<_>>();
         let full = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
-        conditions.first = rows.last().filter(|_| full).map_or(end, |raw| raw.row.id + 1);
-        named(&readers, &mut connection, rows).await
+        let last = rows.last().filter(|_| full).map(Raw::id).transpose()?;
+        conditions.first = last.map_or(end, |id| id + 1);
+        named(&readers, &mut connection, &rows).await
     }
 }
 
@@ -186,12 +194,12 @@ type Found = (Vec<Raw>, Option<i64>);
 async fn plain(connection: &mut SqliteConnection, conditions: &Conditions, limit: usize) -> Result<Found, StoreError> {
     let begin = conditions.first.max(conditions.after.saturating_sub(STRIDE));
     let mut query = QueryBuilder::new("select ");
-    query.push(COLUMNS).push(" from requests r left join sessions s on s.id = r.session_id where r.id >= ");
+    query.push(columns::select()).push(" from requests r left join sessions s on s.id = r.session_id where r.id >= ");
     query.push_bind(begin).push(" and r.id < ").push_bind(conditions.after);
     conditions.push(&mut query);
     query.push(" order by r.id desc limit ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
     let rows = query.build().fetch_all(&mut *connection).await?;
-    let rows = rows.iter().map(Raw::read).collect::<Result<Vec<_>, _>>()?;
+    let rows = rows.into_iter().map(Raw::new).collect::<Vec<_>>();
     Ok((rows, (begin > conditions.first).then_some(begin)))
 }
 
@@ -224,7 +232,7 @@ async fn zoned(
     let found: Vec<i64> = query.build_query_scalar().fetch_all(&mut *connection).await?;
     let Some(last) = found.last() else { return Ok((Vec::new(), None)) };
     let mut query = QueryBuilder::new("select ");
-    query.push(COLUMNS).push(" from json_each(").push_bind(serde_json::to_string(&found).unwrap_or_default());
+    query.push(columns::select()).push(" from json_each(").push_bind(serde_json::to_string(&found).unwrap_or_default());
     query.push(") z cross join requests r on r.id >= z.value << 8 and r.id < (z.value + 1) << 8");
     query.push(" left join sessions s on s.id = r.session_id where +r.id >= ").push_bind(conditions.first);
     // The plus keeps these bounds from being taken for the way into the table: the zones are.
@@ -232,7 +240,7 @@ async fn zoned(
     conditions.push(&mut query);
     query.push(" order by r.id desc limit ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
     let rows = query.build().fetch_all(&mut *connection).await?;
-    let rows = rows.iter().map(Raw::read).collect::<Result<Vec<_>, _>>()?;
+    let rows = rows.into_iter().map(Raw::new).collect::<Vec<_>>();
     let exhausted = found.len() < usize::try_from(zones).unwrap_or(usize::MAX);
     Ok((rows, (!exhausted).then_some(*last << ZONE_BITS)))
 }
@@ -295,12 +303,13 @@ async fn conditions(connection: &mut SqliteConnection, filter: &Filter) -> Resul
     if let Some(us) = filter.min_duration_us {
         conditions.at_least(Facet::DurationUs, "max_duration_us", "r.duration_us", us);
     }
+    let source = filter.source.map(|source| source.as_str().to_owned());
     let names = [
         (&filter.error_type, Facet::ErrorType, "r.error_type_id"),
         (&filter.key, Facet::Key, "r.key_id"),
         (&filter.model, Facet::Model, "r.selected_model_id"),
         (&filter.upstream, Facet::Upstream, "r.upstream_id"),
-        (&filter.source, Facet::Source, "r.source_id"),
+        (&source, Facet::Source, "r.source_id"),
     ];
     for (name, facet, expression) in names {
         let Some(name) = name else { continue };
@@ -327,6 +336,14 @@ async fn conditions(connection: &mut SqliteConnection, filter: &Filter) -> Resul
             conditions.exact.push(("r.tier", None));
         }
         None => {}
+    }
+    if let Some(answered_by) = filter.answered_by {
+        let tier = match answered_by {
+            AnsweredBy::Tier(tier) => i64::from(tier.number()),
+            AnsweredBy::ResponseCache | AnsweredBy::Nobody => -1,
+        };
+        conditions.marks.push((Facet::Tier, tier));
+        conditions.exact.push(("coalesce(r.answered_by, r.tier, -1)", Some(answered_by.number())));
     }
     Ok(Some(conditions))
 }

@@ -7,14 +7,15 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::histogram::BOUNDS_MS;
 use super::marks::Facet;
-use super::rollup::{DAY_MS, HOUR_MS, MINUTE_MS, SUMS, floor, histogram_columns};
+use super::rollup::{CACHED_FACETS, DAY_MS, HOUR_MS, MINUTE_MS, floor, histogram_columns};
+use super::sums::SUMS;
 use super::usage::Period;
 use crate::protocol::Timestamp;
 
 /// All columns that are summed, in the order in which they are read.
 pub(super) fn sum_columns() -> impl Iterator<Item = &'static str> {
     static COLUMNS: LazyLock<Vec<String>> =
-        LazyLock::new(|| SUMS.iter().map(|name| (*name).to_owned()).chain(histogram_columns()).collect());
+        LazyLock::new(|| SUMS.iter().map(|sum| sum.name.to_owned()).chain(histogram_columns()).collect());
     COLUMNS.iter().map(String::as_str)
 }
 
@@ -122,7 +123,8 @@ impl Plan {
         self.cover(end, to, shorter, kept);
     }
 
-    /// `with parts as (…)`, with these columns and all sums. `unit_ms` is the begin of the unit of time grouped by.
+    /// `with parts as (…)`, with these columns and all sums. `unit_ms` is the begin of the unit of time grouped by,
+    /// `is_cached` whether the response cache answered.
     pub(super) fn query(&self, columns: &[&str]) -> QueryBuilder<Sqlite> {
         let mut query = QueryBuilder::new("with parts as (");
         for (index, (table, from, to)) in self.pieces.iter().enumerate() {
@@ -142,6 +144,10 @@ impl Plan {
                     column if facet.is_some_and(|facet| facet_column(facet) == column) => {
                         query.push("value as ").push(column).push(", ");
                     }
+                    "is_cached" if facet.is_some() => {
+                        query.push("facet >= ").push_bind(CACHED_FACETS).push(" as is_cached, ");
+                    }
+                    "is_cached" if !is_row => drop(query.push("tier = -2 as is_cached, ")),
                     column if is_row => drop(query.push(row_expression(column)).push(" as ").push(column).push(", ")),
                     column => drop(query.push(column).push(", ")),
                 }
@@ -170,11 +176,12 @@ impl Plan {
                 query.push(" where begin_ms >= ").push_bind(*from).push(" and begin_ms < ").push_bind(*to);
             }
             if let Some(facet) = facet {
-                query.push(" and facet = ").push_bind(facet as u8);
+                query.push(" and facet in (").push_bind(facet as i64).push(", ");
+                query.push_bind(facet as i64 + CACHED_FACETS).push(")");
             }
         }
         if self.pieces.is_empty() {
-            query.push("select 0 as unit_ms, * from rollup_total where false");
+            query.push("select 0 as unit_ms, false as is_cached, * from rollup_total where false");
         }
         query.push(") ");
         query
@@ -202,7 +209,8 @@ pub(super) fn facet_column(facet: Facet) -> &'static str {
 
 fn row_expression(column: &str) -> &str {
     match column {
-        "tier" => "coalesce(tier, iif(source_id = (select id from names where name = 'response_cache'), -2, -1))",
+        "tier" => "coalesce(answered_by, tier, -1)",
+        "is_cached" => "coalesce(answered_by, 0) = -2",
         "model_id" => "coalesce(selected_model_id, 0)",
         "upstream_id" => "coalesce(upstream_id, 0)",
         "key_id" => "coalesce(key_id, 0)",
@@ -212,17 +220,7 @@ fn row_expression(column: &str) -> &str {
 
 /// One row of `requests` in the columns of the sums.
 static ROW_SUMS: LazyLock<String> = LazyLock::new(|| {
-    let sum = |name: &str| match name {
-        "requests" => "1".to_owned(),
-        "errors" => "(coalesce(status, 0) >= 400 or error_type_id is not null)".to_owned(),
-        "saved_nanos" => "coalesce(frontier_cost_nanos - cost_nanos, 0)".to_owned(),
-        "unpriced_requests" => "(cost_nanos is null)".to_owned(),
-        "unmeasured_requests" => "(input_tokens is null and output_tokens is null)".to_owned(),
-        "estimated_requests" => "(usage_source = 2)".to_owned(),
-        "classifier_requests" => "asked_classifier".to_owned(),
-        name => format!("coalesce({name}, 0)"),
-    };
-    let mut columns: Vec<String> = SUMS.iter().map(|name| format!("{} as {name}", sum(name))).collect();
+    let mut columns: Vec<String> = SUMS.iter().map(|sum| format!("{} as {}", sum.sql, sum.name)).collect();
     for (prefix, time) in [("duration", "duration_us"), ("first_token", "first_token_us")] {
         let names: Vec<String> = super::histogram::columns(prefix).collect();
         for (index, name) in names.iter().enumerate() {

@@ -1,25 +1,30 @@
 //! What rows add up to: sums by time and group, collected for a batch and laid over the tables in its transaction.
 
 use std::collections::HashMap;
+use std::ops::AddAssign as _;
 use std::sync::LazyLock;
 
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, SqliteConnection};
 
-use super::histogram::{self, Histogram};
+use super::answered_by::AnsweredBy;
+use super::histogram;
 use super::marks::Facet;
 use super::row::Row;
-use crate::protocol::UsageSource;
+use super::sums::{SUMS, Totals};
 
 pub(super) const MINUTE_MS: i64 = 60_000;
 pub(super) const HOUR_MS: i64 = 3_600_000;
 pub(super) const DAY_MS: i64 = 86_400_000;
 
+/// What the response cache answered has its facets under their number and this.
+pub(super) const CACHED_FACETS: i64 = 100;
+
 /// The columns by which sums are kept apart, besides the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Slot {
-    /// -1 where no upstream was reached.
-    pub(super) tier: i64,
+    /// Who answered: the tables' column `tier` has its number.
+    pub(super) answered_by: AnsweredBy,
     pub(super) upstream: i64,
     pub(super) model: i64,
     pub(super) key: i64,
@@ -28,86 +33,10 @@ pub(super) struct Slot {
     pub(super) status_class: i64,
 }
 
-/// The names of the sums, in the order of the tables and of [`Sums::add`].
-pub(super) const SUMS: [&str; 17] = [
-    "requests",
-    "errors",
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "cost_nanos",
-    "frontier_cost_nanos",
-    "saved_nanos",
-    "unpriced_requests",
-    "unmeasured_requests",
-    "estimated_requests",
-    "classifier_requests",
-    "classifier_input_tokens",
-    "classifier_output_tokens",
-    "duration_us",
-];
-
-/// The sums of one group.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sums {
-    counts: [i64; SUMS.len()],
-    duration: Histogram,
-    first_token: Histogram,
-}
-
-impl Sums {
-    fn add(&mut self, row: &Row) {
-        let tokens = |count: Option<u64>| count.and_then(|count| i64::try_from(count).ok()).unwrap_or(0);
-        let usage = &row.usage;
-        let more = [
-            1,
-            i64::from(row.is_error()),
-            tokens(usage.input_tokens),
-            tokens(usage.cached_input_tokens),
-            tokens(usage.cache_write_tokens),
-            tokens(usage.output_tokens),
-            tokens(usage.reasoning_tokens),
-            row.cost.map_or(0, |cost| cost.0),
-            row.frontier_cost.map_or(0, |cost| cost.0),
-            row.frontier_cost.zip(row.cost).map_or(0, |(frontier, cost)| frontier.0.saturating_sub(cost.0)),
-            i64::from(row.cost.is_none()),
-            i64::from(usage.input_tokens.is_none() && usage.output_tokens.is_none()),
-            i64::from(row.usage_source == UsageSource::Estimated),
-            i64::from(row.asked_classifier),
-            tokens(row.classifier_usage.input_tokens),
-            tokens(row.classifier_usage.output_tokens),
-            row.duration_us.unwrap_or(0),
-        ];
-        for (sum, more) in self.counts.iter_mut().zip(more) {
-            *sum = sum.saturating_add(more);
-        }
-        if let Some(us) = row.duration_us {
-            self.duration.add(us);
-        }
-        if let Some(us) = row.first_token_us {
-            self.first_token.add(us);
-        }
-    }
-
-    fn all(&self) -> impl Iterator<Item = i64> {
-        self.counts.into_iter().chain(self.duration.0).chain(self.first_token.0)
-    }
-
-    fn merge(&mut self, other: &Sums) {
-        for (sum, more) in self.counts.iter_mut().zip(other.counts) {
-            *sum = sum.saturating_add(more);
-        }
-        self.duration += other.duration;
-        self.first_token += other.first_token;
-    }
-}
-
 /// The sums of one batch of rows, by minute. What is longer is made from that when it is written.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    minutes: HashMap<(i64, Slot), Sums>,
+    minutes: HashMap<(i64, Slot), Totals>,
 }
 
 /// The begin of the unit that a time lies in.
@@ -122,43 +51,43 @@ impl Batch {
 
     /// Adds the sums to the tables. Minutes before `minutes_from` are past their time and are not written.
     pub(super) async fn write(&self, connection: &mut SqliteConnection, minutes_from: i64) -> Result<(), sqlx::Error> {
-        let mut hours: HashMap<(i64, Slot), Sums> = HashMap::new();
+        let mut hours: HashMap<(i64, Slot), Totals> = HashMap::new();
         let mut minutes = Vec::new();
         for ((minute, slot), sums) in &self.minutes {
             if *minute >= minutes_from {
                 minutes.push((slot.keys(Some(*minute)), *sums));
             }
-            hours.entry((floor(*minute, HOUR_MS), *slot)).or_default().merge(sums);
+            hours.entry((floor(*minute, HOUR_MS), *slot)).or_default().add_assign(*sums);
         }
-        let mut days: HashMap<(i64, Slot), Sums> = HashMap::new();
-        let mut tier_hours: HashMap<[i64; 3], Sums> = HashMap::new();
+        let mut days: HashMap<(i64, Slot), Totals> = HashMap::new();
+        let mut tier_hours: HashMap<[i64; 3], Totals> = HashMap::new();
         for ((hour, slot), sums) in &hours {
-            days.entry((floor(*hour, DAY_MS), *slot)).or_default().merge(sums);
-            tier_hours.entry([*hour, slot.tier, i64::from(slot.local)]).or_default().merge(sums);
+            days.entry((floor(*hour, DAY_MS), *slot)).or_default().add_assign(*sums);
+            tier_hours.entry([*hour, slot.answered_by.number(), i64::from(slot.local)]).or_default().add_assign(*sums);
         }
-        let mut totals: HashMap<Slot, Sums> = HashMap::new();
+        let mut totals: HashMap<Slot, Totals> = HashMap::new();
         for ((_, slot), sums) in &days {
-            totals.entry(*slot).or_default().merge(sums);
+            totals.entry(*slot).or_default().add_assign(*sums);
         }
-        let mut tier_days: HashMap<[i64; 3], Sums> = HashMap::new();
+        let mut tier_days: HashMap<[i64; 3], Totals> = HashMap::new();
         for ([hour, tier, local], sums) in &tier_hours {
-            tier_days.entry([floor(*hour, DAY_MS), *tier, *local]).or_default().merge(sums);
+            tier_days.entry([floor(*hour, DAY_MS), *tier, *local]).or_default().add_assign(*sums);
         }
-        let facets = |groups: &HashMap<(i64, Slot), Sums>| {
-            let mut facets: HashMap<[i64; 3], Sums> = HashMap::new();
+        let facets = |groups: &HashMap<(i64, Slot), Totals>| {
+            let mut facets: HashMap<[i64; 3], Totals> = HashMap::new();
             for ((begin, slot), sums) in groups {
                 for (facet, value) in slot.facets() {
-                    facets.entry([facet as i64, *begin, value]).or_default().merge(sums);
+                    facets.entry([facet, *begin, value]).or_default().add_assign(*sums);
                 }
             }
             facets
         };
         let (facet_hours, facet_days) = (facets(&hours), facets(&days));
-        let timed = |groups: HashMap<(i64, Slot), Sums>| {
+        let timed = |groups: HashMap<(i64, Slot), Totals>| {
             groups.into_iter().map(|((begin, slot), sums)| (slot.keys(Some(begin)), sums)).collect()
         };
         let keyed =
-            |groups: HashMap<[i64; 3], Sums>| groups.into_iter().map(|(keys, sums)| (keys.to_vec(), sums)).collect();
+            |groups: HashMap<[i64; 3], Totals>| groups.into_iter().map(|(keys, sums)| (keys.to_vec(), sums)).collect();
         let totals = totals.into_iter().map(|(slot, sums)| (slot.keys(None), sums)).collect();
         upsert(connection, &STATEMENTS.minute, minutes).await?;
         upsert(connection, &STATEMENTS.hour, timed(hours)).await?;
@@ -172,20 +101,21 @@ impl Batch {
 }
 
 impl Slot {
-    /// The columns by which sums are also kept alone.
-    fn facets(&self) -> [(Facet, i64); 4] {
+    /// The columns by which sums are also kept alone, and their values. What the response cache answered is kept apart.
+    fn facets(&self) -> [(i64, i64); 4] {
+        let apart = if self.answered_by == AnsweredBy::ResponseCache { CACHED_FACETS } else { 0 };
         [
-            (Facet::Upstream, self.upstream),
-            (Facet::Model, self.model),
-            (Facet::Key, self.key),
-            (Facet::Source, self.source),
+            (Facet::Upstream as i64 + apart, self.upstream),
+            (Facet::Model as i64 + apart, self.model),
+            (Facet::Key as i64 + apart, self.key),
+            (Facet::Source as i64 + apart, self.source),
         ]
     }
 
     /// The keys of a group in the order of the tables.
     fn keys(&self, begin_ms: Option<i64>) -> Vec<i64> {
-        let Slot { tier, upstream, model, key, source, local, status_class } = *self;
-        let rest = [tier, upstream, model, key, source, i64::from(local), status_class];
+        let Slot { answered_by, upstream, model, key, source, local, status_class } = *self;
+        let rest = [answered_by.number(), upstream, model, key, source, i64::from(local), status_class];
         begin_ms.into_iter().chain(rest).collect()
     }
 }
@@ -225,7 +155,7 @@ static STATEMENTS: LazyLock<Statements> = LazyLock::new(|| Statements {
 
 /// Inserts that add to the row that is there, for a table with so many columns of keys.
 fn statements(table: &str, keys: usize) -> Upserts {
-    let columns: Vec<String> = SUMS.iter().map(|name| (*name).to_owned()).chain(histogram_columns()).collect();
+    let columns: Vec<String> = SUMS.iter().map(|sum| sum.name.to_owned()).chain(histogram_columns()).collect();
     let group = format!("({})", vec!["?"; keys + columns.len()].join(","));
     let sums: Vec<String> = columns.iter().map(|column| format!("{column} = {column} + excluded.{column}")).collect();
     let sums = sums.join(", ");
@@ -239,7 +169,7 @@ fn statements(table: &str, keys: usize) -> Upserts {
 async fn upsert(
     connection: &mut SqliteConnection,
     statements: &'static Upserts,
-    mut groups: Vec<(Vec<i64>, Sums)>,
+    mut groups: Vec<(Vec<i64>, Totals)>,
 ) -> Result<(), sqlx::Error> {
     groups.sort_unstable_by(|left, right| left.0.cmp(&right.0));
     let mut rest = groups.as_slice();

@@ -1,23 +1,21 @@
-//! One request, as it is handed over: when it is decided, and when it has ended.
+//! One request: as it is handed over, when it is decided and when it has ended, and as it is read back.
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::catalog::{NanoUsd, Tier};
+use super::AnsweredBy;
+use crate::catalog::{Judge, NanoUsd, Source, Step, Tier};
 use crate::protocol::{TokenUsage, UsageSource};
-
-/// The source of a row that the response cache answered.
-pub(super) const RESPONSE_CACHE: &str = "response_cache";
 
 /// A word that the program knows, or that was read back from a file.
 pub type Word = Cow<'static, str>;
 
-/// Everything that is kept of one request. `None` is unknown.
+/// Everything that is kept of one request. `None` is unknown. `columns.rs` has the column of each field.
 ///
 /// It also travels through the journal, as JSON: a new field needs `#[serde(default)]`, so that a journal which an
 /// older version left behind can be read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Row {
     /// Its number in the history, given when it was decided. Numbers ascend and have no gaps but where nothing was kept.
     pub id: i64,
@@ -33,8 +31,10 @@ pub struct Row {
     pub key: Option<String>,
     /// The tier that was decided.
     pub decision: Tier,
-    /// The step that decided it.
-    pub source: Word,
+    /// The step that decided it. Unknown of requests that the response cache answered while older versions did not
+    /// keep it.
+    #[serde(default, deserialize_with = "source", skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// The classifier's score, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
@@ -44,6 +44,12 @@ pub struct Row {
     /// Why, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Word>,
+    /// Who answered. Unknown while it is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<AnsweredBy>,
+    /// Candidates that were passed over, in the order in which they were come to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Skipped>,
     /// The tier of the last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
@@ -71,9 +77,12 @@ pub struct Row {
     /// What kind of error, if it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_type: Option<Word>,
-    /// Its upstream calls, in their order.
+    /// Its upstream calls, in their order. Read back, they come with [`Store::request`](super::Store::request) only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
+    /// How many upstream calls there were.
+    #[serde(default)]
+    pub attempt_count: u32,
     /// The tokens.
     #[serde(default, with = "Tokens")]
     pub usage: TokenUsage,
@@ -109,24 +118,57 @@ pub struct Row {
     pub duration_us: Option<i64>,
 }
 
-/// What a decision looked at besides the words; all unknown where nothing was looked at.
+/// What a decision looked at besides the words, and what it made of it, so that it can be made again; all unknown where
+/// nothing was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Features {
     /// What kind of step it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<Word>,
+    pub step: Option<Step>,
     /// Characters of the text that was classified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_chars: Option<u32>,
     /// How many tools were offered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tools: Option<u32>,
+    /// How many tool results told of a failure. Unknown where no rule looked at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<u32>,
+    /// Input tokens, as estimated before the call. Unknown where neither a rule nor a context window made it necessary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_input_tokens: Option<u64>,
     /// The `reasoning_effort` that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<String>,
     /// Names of the rules that held, with blanks between them; of those that could have changed nothing it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<String>,
+    /// Which rules were looked at: bit n is the rule with the nth mark of the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules_looked: Option<u64>,
+    /// The number of the policy that was in force: [`Store::policies`](super::Store::policies) has its marks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<u32>,
+    /// Who judged before rules and the conversation had their say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<Judge>,
+    /// The tier that was judged then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Tier>,
+    /// The conversation as it stood before this step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<String>,
+}
+
+/// A candidate that was passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The upstream's name.
+    pub upstream: String,
+    /// Its tier.
+    pub tier: Tier,
+    /// Why it cannot take the request.
+    pub reason: String,
 }
 
 /// One call of an upstream.
@@ -149,6 +191,12 @@ pub struct Attempt {
     /// Microseconds that the call took. Unknown if it was cut off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<i64>,
+}
+
+/// A step by its name; `response_cache`, which older versions wrote in its place, tells none.
+fn source<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Source>, D::Error> {
+    let name = Option::<Cow<'de, str>>::deserialize(deserializer)?;
+    Ok(name.and_then(|name| Source::from_name(&name)))
 }
 
 /// How tokens stand in the journal: by our names, not by those of a provider.
@@ -177,10 +225,27 @@ impl Row {
         self.status.is_some_and(|status| status >= 400) || self.error_type.is_some()
     }
 
-    /// Whether it was answered with what was answered before, so that its tokens are nobody's.
+    /// Who answered, also where an older version did not say.
     #[must_use]
-    pub fn is_answered_before(&self) -> bool {
-        self.source == RESPONSE_CACHE
+    pub fn answered_by(&self) -> AnsweredBy {
+        match (self.answered_by, self.tier, self.source) {
+            (Some(answered_by), ..) => answered_by,
+            (None, Some(tier), _) => AnsweredBy::Tier(tier),
+            (None, None, None) => AnsweredBy::ResponseCache,
+            (None, None, Some(_)) => AnsweredBy::Nobody,
+        }
+    }
+
+    /// Whether the response cache answered it.
+    #[must_use]
+    pub fn is_cached(&self) -> bool {
+        self.answered_by() == AnsweredBy::ResponseCache
+    }
+
+    /// How many upstream calls there were, also where an older version only listed them.
+    #[must_use]
+    pub fn attempt_count(&self) -> u32 {
+        self.attempt_count.max(u32::try_from(self.attempts.len()).unwrap_or(u32::MAX))
     }
 
     /// The request as it is known once the process that served it is dead.
@@ -200,6 +265,12 @@ impl Row {
             + self.request_id.capacity()
             + self.requested_model.capacity()
             + self.features.rules.as_ref().map_or(0, String::capacity)
+            + self.features.pin.as_ref().map_or(0, String::capacity)
+            + self
+                .skipped
+                .iter()
+                .map(|skipped| skipped.upstream.capacity() + skipped.reason.capacity() + 56)
+                .sum::<usize>()
             + self.reason.as_ref().map_or(0, |reason| reason.len())
             + self.attempts.len() * 128
     }

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use sqlx::Connection;
 
+use super::AnsweredBy;
 use super::insert::{self, Known};
 use super::open::{self, OpenError};
 use super::row::{Attempt, Row};
 use super::writer::Keep;
-use crate::catalog::{Price, Tier};
+use crate::catalog::{Price, Source, Tier};
 use crate::protocol::{RequestId, Timestamp, TokenUsage, UsageSource};
 
 /// Rows of one transaction.
@@ -193,13 +194,18 @@ const PLACES: [[Place; 2]; 3] = [
 ];
 
 const KEYS: [&str; 4] = ["default", "agents", "ci", "research"];
-const ERRORS: [(&str, u16); 5] =
-    [("rate_limited", 429), ("upstream_error", 502), ("timeout", 504), ("client_closed", 499), ("interrupted", 200)];
+const ERRORS: [(&str, u16); 5] = [
+    ("upstream_rate_limited", 429),
+    ("upstream_error", 502),
+    ("upstream_timeout", 504),
+    ("client_closed", 499),
+    ("interrupted", 200),
+];
 const REASONS: [&str; 4] = [
-    "short and plain",
-    "long text +0.42, code +0.31, many questions +0.12",
-    "hard words +0.95, quick answer asked -0.60",
-    "proof asked +0.88, length +0.20",
+    "nothing telling",
+    "function +0.42, letter groups +0.31, list +0.12",
+    "prove +0.95, other words -0.60",
+    "invariant +0.88, letter groups +0.20",
 ];
 
 struct People {
@@ -250,11 +256,11 @@ impl People {
         let place = &PLACES[tier][usize::from(second)];
         let decision = if dice.permille(20) && tier > 0 { tier - 1 } else { tier };
         let source = match dice.below(100) {
-            0..70 => "embedded",
-            70..82 => "cache",
-            82..94 => "session",
-            94..97 => "forced",
-            _ => "llm",
+            0..70 => Source::Embedded,
+            70..82 => Source::Cache,
+            82..94 => Source::Session,
+            94..97 => Source::Forced,
+            _ => Source::Llm,
         };
         let failed = dice.permille(18).then(|| ERRORS[usize::try_from(dice.below(5)).unwrap_or(0)]);
         let input = dice.around([900, 2_600, 9_000][tier]).max(8);
@@ -298,7 +304,7 @@ impl People {
             vec![attempt(place.upstream, place.model, Some(status), error_type, duration_us - classify_us)];
         if dice.permille(15) {
             let other = &PLACES[tier][usize::from(!second)];
-            attempts.insert(0, attempt(other.upstream, other.model, Some(503), Some("upstream_error"), 90_000));
+            attempts.insert(0, attempt(other.upstream, other.model, Some(503), Some("upstream_overloaded"), 90_000));
         }
         let score = (decision as f64 * 0.3 + dice.below(300) as f64 / 1_000.0).min(1.0);
         Row {
@@ -308,7 +314,8 @@ impl People {
             session,
             key: Some(KEYS[key].to_owned()),
             decision: Tier::ALL[decision],
-            source: source.into(),
+            source: Some(source),
+            answered_by: Some(AnsweredBy::Tier(Tier::ALL[tier])),
             score: Some(score),
             confidence: Some(0.5 + dice.below(500) as f64 / 1_000.0),
             reason: Some(REASONS[usize::try_from(dice.below(4)).unwrap_or(0)].into()),
@@ -322,6 +329,7 @@ impl People {
             stream: dice.permille(700),
             status: Some(status),
             error_type: error_type.map(Into::into),
+            attempt_count: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
             attempts,
             usage,
             usage_source: match (unreported, estimated) {
@@ -329,12 +337,10 @@ impl People {
                 (_, true) => UsageSource::Estimated,
                 _ => UsageSource::Reported,
             },
-            usage_raw: None,
-            features: super::row::Features::default(),
             cost: cost(place),
             frontier_cost: cost(&PLACES[2][0]),
-            asked_classifier: source == "llm",
-            classifier_usage: if source == "llm" {
+            asked_classifier: source == Source::Llm,
+            classifier_usage: if source == Source::Llm {
                 TokenUsage { input_tokens: Some(310), output_tokens: Some(1), ..TokenUsage::default() }
             } else {
                 TokenUsage::default()
@@ -342,6 +348,7 @@ impl People {
             classify_us: Some(classify_us),
             first_token_us: (!unreported).then_some(first_us),
             duration_us: Some(duration_us),
+            ..Row::default()
         }
     }
 }

@@ -166,12 +166,12 @@ async fn a_journal_is_brought_in_once_however_often_and_whatever_it_repeats() {
         let store = Store::open(&path, &config(Durability::Strict)).await.unwrap();
         assert_eq!(store.state().borrow().stored, if round == 0 { 3 } else { 0 }, "round {round}");
         assert!(store.next_id() > 3, "numbers go on");
-        let told = |row: &HistoryRow| (row.request_id.clone(), row.status, row.error_type.clone());
+        let told = |row: &Row| (row.request_id.clone(), row.status, row.error_type.clone());
         let rows: Vec<_> = store.newest(10).await.unwrap().iter().map(told).collect();
         let expected = [
             ("whole".to_owned(), Some(200), None),
             ("counted".to_owned(), Some(200), None),
-            ("cut off".to_owned(), None, Some("interrupted".to_owned())),
+            ("cut off".to_owned(), None, Some("interrupted".into())),
         ];
         assert_eq!(rows, expected);
         store.close().await;

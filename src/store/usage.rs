@@ -6,62 +6,15 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
+use super::answered_by::AnsweredBy;
 use super::histogram::{self, Histogram};
 use super::marks::Facet;
 use super::plan::{Grain, Plan};
-use super::rollup::{DAY_MS, HOUR_MS, MINUTE_MS, SUMS, floor};
-use super::row::{RESPONSE_CACHE, Row};
+use super::rollup::{DAY_MS, HOUR_MS, MINUTE_MS, floor};
+use super::sums::{SUMS, Totals};
 use super::{Store, StoreError};
-use crate::catalog::{NanoUsd, Tier};
+use crate::catalog::{ByTier, Source};
 use crate::protocol::Timestamp;
-
-/// Who answered a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AnsweredBy {
-    /// An upstream of this tier, or it was the last that was tried.
-    Tier(Tier),
-    /// The response cache. Its tokens were paid for before: they are in no tier, and in no sum of all.
-    ResponseCache,
-    /// Nobody: no upstream was reached.
-    Nobody,
-}
-
-impl AnsweredBy {
-    pub(super) fn of(row: &Row) -> Self {
-        match row.tier {
-            Some(tier) => AnsweredBy::Tier(tier),
-            None if row.is_answered_before() => AnsweredBy::ResponseCache,
-            None => AnsweredBy::Nobody,
-        }
-    }
-
-    /// How the rollups have it.
-    pub(super) const fn number(self) -> i64 {
-        match self {
-            AnsweredBy::Tier(tier) => tier as i64,
-            AnsweredBy::Nobody => -1,
-            AnsweredBy::ResponseCache => -2,
-        }
-    }
-
-    fn from_number(number: i64) -> Self {
-        match u8::try_from(number).ok().and_then(Tier::from_number) {
-            Some(tier) => AnsweredBy::Tier(tier),
-            None if number == AnsweredBy::ResponseCache.number() => AnsweredBy::ResponseCache,
-            None => AnsweredBy::Nobody,
-        }
-    }
-
-    /// Its name among the tiers; `None` for nobody.
-    #[must_use]
-    pub const fn as_str(self) -> Option<&'static str> {
-        match self {
-            AnsweredBy::Tier(tier) => Some(tier.as_str()),
-            AnsweredBy::ResponseCache => Some(RESPONSE_CACHE),
-            AnsweredBy::Nobody => None,
-        }
-    }
-}
 
 /// From (inclusive) and to (exclusive); `None` is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -139,9 +92,16 @@ impl GroupBy {
     fn text(self, number: i64, names: &HashMap<i64, Arc<str>>) -> Option<String> {
         let time = |length: usize, rest: &str| Timestamp(number).to_string()[..length].to_owned() + rest;
         match self {
-            GroupBy::Tier => AnsweredBy::from_number(number).as_str().map(str::to_owned),
-            GroupBy::Model | GroupBy::Upstream | GroupBy::Key | GroupBy::Source => {
+            GroupBy::Tier => match AnsweredBy::from(number) {
+                AnsweredBy::Tier(tier) => Some(tier.as_str().to_owned()),
+                AnsweredBy::ResponseCache | AnsweredBy::Nobody => None,
+            },
+            GroupBy::Model | GroupBy::Upstream | GroupBy::Key => {
                 names.get(&number).map(|name| name.as_ref().to_owned())
+            }
+            // Older versions wrote another word in its place where the response cache answered.
+            GroupBy::Source => {
+                names.get(&number).and_then(|name| Source::from_name(name)).map(|it| it.as_str().to_owned())
             }
             GroupBy::Hour => Some(time(13, ":00:00Z")),
             GroupBy::Day => Some(time(10, "")),
@@ -175,101 +135,6 @@ impl GroupBy {
     }
 }
 
-/// Sums over some requests. Token sums are those of the requests that reported any.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Totals {
-    /// How many requests.
-    pub requests: i64,
-    /// How many of them ended in an error.
-    pub errors: i64,
-    /// Input tokens.
-    pub input_tokens: i64,
-    /// Those read from a provider's prompt cache.
-    pub cached_input_tokens: i64,
-    /// Those written to a provider's prompt cache.
-    pub cache_write_tokens: i64,
-    /// Output tokens.
-    pub output_tokens: i64,
-    /// Those spent on reasoning.
-    pub reasoning_tokens: i64,
-    /// The cost of the requests that have one.
-    pub cost: NanoUsd,
-    /// What the same tokens would have cost on the frontier tier, where that is known.
-    pub frontier_cost: NanoUsd,
-    /// The second less the first, over the requests that have both.
-    pub saved: NanoUsd,
-    /// Requests without a known cost.
-    pub unpriced_requests: i64,
-    /// Requests without tokens.
-    pub unmeasured_requests: i64,
-    /// Requests whose tokens were counted here, as nobody reported them.
-    pub estimated_requests: i64,
-    /// Sum of their durations, in microseconds.
-    pub duration_us: i64,
-    /// How many took how long, from arrival to the end.
-    pub duration: Histogram,
-    /// How many waited how long for the first token.
-    pub first_token: Histogram,
-    /// The classifier's own figures.
-    pub classifier: ClassifierTotals,
-}
-
-/// What the classifier's model was asked and answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ClassifierTotals {
-    /// Requests for which a model was asked.
-    pub requests: i64,
-    /// Input tokens that it reported.
-    pub input_tokens: i64,
-    /// Output tokens that it reported.
-    pub output_tokens: i64,
-}
-
-impl std::ops::AddAssign for ClassifierTotals {
-    fn add_assign(&mut self, other: ClassifierTotals) {
-        self.requests += other.requests;
-        self.input_tokens += other.input_tokens;
-        self.output_tokens += other.output_tokens;
-    }
-}
-
-impl std::ops::AddAssign for Totals {
-    fn add_assign(&mut self, other: Totals) {
-        self.requests += other.requests;
-        self.errors += other.errors;
-        self.input_tokens += other.input_tokens;
-        self.cached_input_tokens += other.cached_input_tokens;
-        self.cache_write_tokens += other.cache_write_tokens;
-        self.output_tokens += other.output_tokens;
-        self.reasoning_tokens += other.reasoning_tokens;
-        self.cost.0 += other.cost.0;
-        self.frontier_cost.0 += other.frontier_cost.0;
-        self.saved.0 += other.saved.0;
-        self.unpriced_requests += other.unpriced_requests;
-        self.unmeasured_requests += other.unmeasured_requests;
-        self.estimated_requests += other.estimated_requests;
-        self.duration += other.duration;
-        self.first_token += other.first_token;
-        self.duration_us += other.duration_us;
-        self.classifier += other.classifier;
-    }
-}
-
-impl Totals {
-    /// What the same tokens would have cost on the frontier tier, and that less the cost; `None` where nobody knows it: a
-    /// sum of 0 is one of nothing.
-    #[must_use]
-    pub fn known_frontier(&self) -> Option<(NanoUsd, NanoUsd)> {
-        (self.frontier_cost.0 != 0).then_some((self.frontier_cost, self.saved))
-    }
-
-    /// The cost, or `None` if no request has one.
-    #[must_use]
-    pub fn known_cost(&self) -> Option<NanoUsd> {
-        (self.requests > self.unpriced_requests).then_some(self.cost)
-    }
-}
-
 /// The figures of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
@@ -300,29 +165,79 @@ pub struct Figures<T> {
     pub figures: T,
 }
 
+/// The figures of a period by who answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UsageByTier {
+    /// Requests that an upstream of the tier answered, or that it was tried last for.
+    pub tiers: ByTier<Totals>,
+    /// Those of them that a local upstream answered.
+    pub local: Totals,
+    /// Requests that no upstream was reached for.
+    pub nobody: Totals,
+    /// All of them: the tiers and nobody.
+    pub total: Totals,
+    /// Requests that the response cache answered: in no tier, and not in the total.
+    pub response_cache: Totals,
+}
+
+impl UsageByTier {
+    /// The classifier's own calls, for requests of all kinds: its sums are the only ones to look at.
+    #[must_use]
+    pub fn classifier(&self) -> Totals {
+        let mut all = self.total;
+        all += self.response_cache;
+        all
+    }
+
+    fn add(&mut self, answered_by: AnsweredBy, is_local: bool, totals: &Totals) {
+        match answered_by {
+            AnsweredBy::ResponseCache => {
+                self.response_cache += *totals;
+                return;
+            }
+            AnsweredBy::Tier(tier) => self.tiers[tier] += *totals,
+            AnsweredBy::Nobody => self.nobody += *totals,
+        }
+        if is_local {
+            self.local += *totals;
+        }
+        self.total += *totals;
+    }
+}
+
+/// Figures by groups, sorted by their keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Groups {
+    /// What upstreams answered, or nobody.
+    pub groups: Vec<Group>,
+    /// What the response cache answered, in the same groups.
+    pub response_cache: Vec<Group>,
+}
+
 impl Store {
-    /// The figures of a period, by who answered and whether that is local: `(answered by, local, sums)`.
+    /// The figures of a period, by who answered.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn usage_by_tier(&self, period: Period) -> Result<Figures<Vec<(AnsweredBy, bool, Totals)>>, StoreError> {
+    pub async fn usage_by_tier(&self, period: Period) -> Result<Figures<UsageByTier>, StoreError> {
         let mut connection = self.readers().connection().await?;
         let plan = Plan::make(&mut connection, period, None, Grain::Tier).await?;
         let mut query = plan.query(&["tier", "local"]);
         query.push("select tier, local");
         push_sums(&mut query);
         query.push(" from parts group by tier, local order by tier, local");
-        let rows = query.build().fetch_all(&mut *connection).await?;
-        let figures =
-            rows.iter().map(|row| Ok((AnsweredBy::from_number(row.try_get(0)?), row.try_get(1)?, totals(row, 2)?)));
-        Ok(Figures { period: plan.period, figures: figures.collect::<Result<_, StoreError>>()? })
+        let mut figures = UsageByTier::default();
+        for row in query.build().fetch_all(&mut *connection).await? {
+            figures.add(AnsweredBy::from(row.try_get::<i64, _>(0)?), row.try_get(1)?, &totals(&row, 2)?);
+        }
+        Ok(Figures { period: plan.period, figures })
     }
 
-    /// The figures of a period, grouped; the groups are sorted by their keys.
+    /// The figures of a period, grouped.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn usage_by(&self, period: Period, by: &[GroupBy]) -> Result<Figures<Vec<Group>>, StoreError> {
+    pub async fn usage_by(&self, period: Period, by: &[GroupBy]) -> Result<Figures<Groups>, StoreError> {
         let unit = by.iter().filter_map(|group| group.unit()).min();
         let readers = self.readers();
         let mut connection = readers.connection().await?;
@@ -330,6 +245,7 @@ impl Store {
         let mut columns: Vec<&str> = by.iter().map(|group| group.column()).collect();
         columns.sort_unstable();
         columns.dedup();
+        columns.push("is_cached");
         let mut query = plan.query(&columns);
         query.push("select ").push(columns.join(", "));
         push_sums(&mut query);
@@ -346,13 +262,16 @@ impl Store {
         let texts = by.iter().zip(&places).filter(|(group, _)| group.is_name());
         let ids: Vec<i64> = texts.flat_map(|(_, place)| rows.iter().map(|(keys, _)| keys[*place])).collect();
         let names = readers.names(&mut connection, ids).await?;
-        let mut groups: BTreeMap<Vec<Option<String>>, Totals> = BTreeMap::new();
+        let mut sorted: [BTreeMap<Vec<Option<String>>, Totals>; 2] = Default::default();
         for (keys, totals) in rows {
             let text = |(group, place): (&GroupBy, &usize)| group.text(keys[*place], &names);
-            *groups.entry(by.iter().zip(&places).map(text).collect()).or_default() += totals;
+            let is_cached = keys.last().is_some_and(|is_cached| *is_cached != 0);
+            let group = by.iter().zip(&places).map(text).collect();
+            *sorted[usize::from(is_cached)].entry(group).or_default() += totals;
         }
-        let figures = groups.into_iter().map(|(keys, totals)| Group { keys, totals }).collect();
-        Ok(Figures { period: plan.period, figures })
+        let [groups, response_cache] =
+            sorted.map(|groups| groups.into_iter().map(|(keys, totals)| Group { keys, totals }).collect::<Vec<_>>());
+        Ok(Figures { period: plan.period, figures: Groups { groups, response_cache } })
     }
 
     /// The begin of the first hour that has figures.
@@ -379,7 +298,7 @@ impl Store {
         };
         let rows: Vec<(i64, i64, i64)> = sqlx::query_as(statement).bind(from.0).fetch_all(&mut *connection).await?;
         let point = |(begin_ms, number, requests)| {
-            let answered_by = AnsweredBy::from_number(number);
+            let answered_by = AnsweredBy::from(number);
             Point { begin_ms, answered_by, requests }
         };
         Ok(rows.into_iter().map(point).collect())
@@ -402,8 +321,8 @@ fn grain(by: &[GroupBy]) -> Grain {
 
 /// Selects all sums: single columns, and each histogram as one text, which is much cheaper to fetch.
 fn push_sums(query: &mut QueryBuilder<Sqlite>) {
-    for column in SUMS {
-        query.push(", coalesce(sum(").push(column).push("), 0)");
+    for sum in &SUMS {
+        query.push(", coalesce(sum(").push(sum.name).push("), 0)");
     }
     for prefix in ["duration", "first_token"] {
         for (index, column) in histogram::columns(prefix).enumerate() {
@@ -423,30 +342,5 @@ fn totals(row: &SqliteRow, first: usize) -> Result<Totals, StoreError> {
         let text: &str = row.try_get(first + SUMS.len() + index)?;
         serde_json::from_str(text).map(Histogram).map_err(|error| sqlx::Error::Decode(error.into()))
     };
-    let sum = |name: &str| -> Result<i64, StoreError> {
-        Ok(SUMS.iter().position(|sum| *sum == name).map_or(0, |index| sums[index]))
-    };
-    Ok(Totals {
-        requests: sum("requests")?,
-        errors: sum("errors")?,
-        input_tokens: sum("input_tokens")?,
-        cached_input_tokens: sum("cached_input_tokens")?,
-        cache_write_tokens: sum("cache_write_tokens")?,
-        output_tokens: sum("output_tokens")?,
-        reasoning_tokens: sum("reasoning_tokens")?,
-        cost: NanoUsd(sum("cost_nanos")?),
-        frontier_cost: NanoUsd(sum("frontier_cost_nanos")?),
-        saved: NanoUsd(sum("saved_nanos")?),
-        unpriced_requests: sum("unpriced_requests")?,
-        unmeasured_requests: sum("unmeasured_requests")?,
-        estimated_requests: sum("estimated_requests")?,
-        duration_us: sum("duration_us")?,
-        duration: histogram(0)?,
-        first_token: histogram(1)?,
-        classifier: ClassifierTotals {
-            requests: sum("classifier_requests")?,
-            input_tokens: sum("classifier_input_tokens")?,
-            output_tokens: sum("classifier_output_tokens")?,
-        },
-    })
+    Ok(Totals::of(sums, [histogram(0)?, histogram(1)?]))
 }

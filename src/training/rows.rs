@@ -29,6 +29,9 @@ pub struct Row {
     /// The conversation, as OpenAI's API has it.
     #[serde(default)]
     pub messages: Option<Box<RawValue>>,
+    /// The tools that the request offers, if it is known whole.
+    #[serde(default)]
+    pub tools: Option<Box<RawValue>>,
     /// Instead of `messages`: what a user says.
     #[serde(default)]
     pub text: Option<String>,
@@ -72,7 +75,10 @@ impl Row {
     #[must_use]
     pub fn body(&self) -> String {
         match (&self.messages, &self.text) {
-            (Some(messages), _) => format!("{{\"messages\":{messages}}}"),
+            (Some(messages), _) => {
+                let tools = self.tools.as_ref().map_or("[]", |tools| tools.get());
+                format!("{{\"messages\":{messages},\"tools\":{tools}}}")
+            }
             (None, text) => {
                 let text = text.as_deref().unwrap_or_default();
                 serde_json::json!({ "messages": [{ "role": "user", "content": text }] }).to_string()

@@ -1,6 +1,7 @@
 //! Plain answers, headers, errors and access.
 
 use serde_json::json;
+use xrouter::catalog::{NanoUsd, Tier};
 use xrouter::simulator::Reply;
 
 use crate::support::{Fleet, TestApp, question};
@@ -19,19 +20,22 @@ async fn an_answer_passes_through_byte_for_byte_and_is_recorded() {
     let counts = fleet.cheap.counts();
     let row = app.row().await;
     assert_eq!(row.request_id, "my-id.1");
-    assert_eq!((row.decision, row.tier.as_deref(), row.source.as_str()), (0, Some("cheap"), "embedded"));
+    assert_eq!(
+        (row.decision.number(), row.tier.map(Tier::as_str), row.source.unwrap().as_str()),
+        (0, Some("cheap"), "embedded")
+    );
     assert_eq!(row.upstream.as_deref(), Some("c"));
     assert_eq!(row.provider.as_deref(), Some("openai_compatible"));
-    assert_eq!(row.requested_model.as_deref(), Some("auto"));
+    assert_eq!(row.requested_model, "auto");
     assert_eq!((row.selected_model.as_deref(), row.response_model.as_deref()), (Some("small"), Some("small")));
-    assert_eq!((row.status, row.attempts, row.stream, row.local), (Some(200), 1, false, true));
-    assert_eq!(row.usage_source, "reported");
-    assert_eq!(row.input_tokens, i64::try_from(counts.input_tokens).ok());
-    assert_eq!(row.output_tokens, i64::try_from(counts.output_tokens).ok());
-    assert_eq!(row.cost_usd, Some(0.0));
-    assert!(row.frontier_cost_usd.is_some_and(|cost| cost > 0.0));
+    assert_eq!((row.status, row.attempt_count, row.stream, row.local), (Some(200), 1, false, true));
+    assert_eq!(row.usage_source.as_str(), "reported");
+    assert_eq!(row.usage.input_tokens, Some(counts.input_tokens));
+    assert_eq!(row.usage.output_tokens, Some(counts.output_tokens));
+    assert_eq!(row.cost, Some(NanoUsd(0)));
+    assert!(row.frontier_cost.is_some_and(|cost| cost > NanoUsd(0)));
     assert!(row.score.is_some() && row.confidence.is_some() && row.reason.is_some());
-    assert!(row.classify_ms.is_some_and(|ms| ms < 100.0));
+    assert!(row.classify_us.is_some_and(|us| us > 0));
 }
 
 #[tokio::test]
@@ -97,7 +101,7 @@ async fn the_upstreams_refusal_goes_back_as_it_is() {
     assert_eq!(fleet.medium.counts().requests, 0, "another upstream would refuse it as well");
     let row = app.row().await;
     assert_eq!((row.status, row.error_type.as_deref()), (Some(400), Some("upstream_rejected")));
-    assert_eq!((row.input_tokens, row.cost_usd, row.usage_source.as_str()), (None, None, "absent"));
+    assert_eq!((row.usage.input_tokens, row.cost, row.usage_source.as_str()), (None, None, "absent"));
 }
 
 #[tokio::test]
@@ -192,11 +196,11 @@ async fn usage_that_nobody_reported_is_counted_here_and_marked_as_an_estimate() 
     fleet.cheap.next(Reply::WithoutUsage);
     assert_eq!(app.http.chat(&question("hi")).await.status, 200);
     let row = app.row().await;
-    assert_eq!(row.usage_source, "estimated");
-    assert!(row.input_tokens.is_some_and(|count| (3..20).contains(&count)), "{row:?}");
-    assert!(row.output_tokens.is_some_and(|count| (5..60).contains(&count)), "{row:?}");
-    assert_eq!((row.usage_raw, row.reasoning_tokens), (None, None));
-    assert!(row.cost_usd.is_some());
+    assert_eq!(row.usage_source.as_str(), "estimated");
+    assert!(row.usage.input_tokens.is_some_and(|count| (3..20).contains(&count)), "{row:?}");
+    assert!(row.usage.output_tokens.is_some_and(|count| (5..60).contains(&count)), "{row:?}");
+    assert_eq!((row.usage_raw, row.usage.reasoning_tokens), (None, None));
+    assert!(row.cost.is_some());
 }
 
 #[tokio::test]
@@ -206,8 +210,8 @@ async fn usage_of_no_answer_is_absent_and_not_zero() {
     fleet.cheap.always(Reply::error(500, "down"));
     assert_eq!(app.http.chat(&question("hi")).await.status, 500);
     let row = app.row().await;
-    assert_eq!((row.input_tokens, row.output_tokens, row.cost_usd), (None, None, None));
-    assert_eq!(row.usage_source, "absent");
+    assert_eq!((row.usage.input_tokens, row.usage.output_tokens, row.cost), (None, None, None));
+    assert_eq!(row.usage_source.as_str(), "absent");
     let usage = app.http.get("/usage").await.json();
     assert_eq!(usage["cheap"]["unpriced_requests"], 1);
     assert_eq!(usage["cheap"]["cost_usd"], json!(null));
@@ -220,7 +224,7 @@ async fn null_and_lists_in_the_body_do_no_harm() {
     let body = r#"{"model":null,"stream_options":null,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
     let response = app.http.post("/v1/chat/completions", "application/json", body).await;
     assert_eq!(response.status, 200);
-    assert!(app.row().await.input_tokens.is_some(), "usage was asked for in its place");
+    assert!(app.row().await.usage.input_tokens.is_some(), "usage was asked for in its place");
     let list = app.http.post("/v1/chat/completions", "application/json", r#"["auto",[]]"#).await;
     assert_eq!(list.status, 400);
 }
@@ -246,6 +250,7 @@ async fn a_long_model_name_does_not_grow_the_history() {
     body["model"] = json!("m".repeat(100_000));
     assert_eq!(app.http.chat(&body).await.status, 200);
     let row = app.row().await;
-    let lengths = [row.requested_model, row.selected_model, row.response_model].map(|name| name.map(|name| name.len()));
+    let lengths =
+        [Some(row.requested_model), row.selected_model, row.response_model].map(|name| name.map(|name| name.len()));
     assert_eq!(lengths, [Some(256), Some(256), Some(5)]);
 }

@@ -117,7 +117,7 @@ async fn a_slow_model_is_asked_once_more_with_more_time() {
     let response = app.http.chat(&question("b")).await;
     assert_eq!(response.route(), ("2", "frontier", "fallback", "1"));
     assert!(judge.counts().requests <= 4, "there is no third call");
-    assert!(app.row().await.classify_ms.unwrap() >= 300.0, "100 ms and then 200 ms");
+    assert!(app.row().await.classify_us.unwrap() >= 300_000, "100 ms and then 200 ms");
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn the_models_own_tokens_are_kept_apart() {
     app.http.chat(&question("hi")).await;
     let counts = judge.counts();
     let row = app.row().await;
-    assert_eq!(row.classifier_input_tokens, i64::try_from(counts.input_tokens).ok());
+    assert_eq!(row.classifier_usage.input_tokens, Some(counts.input_tokens));
     let usage = app.http.get("/usage").await.json();
     assert_eq!(usage["classifier"]["requests"], 1);
     assert_eq!(usage["classifier"]["input_tokens"], counts.input_tokens);

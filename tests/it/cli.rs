@@ -327,18 +327,18 @@ async fn replay_tells_what_another_configuration_would_move() {
         out(&Program::run(folder.path(), &arguments))
     };
     let json: Value = serde_json::from_str(&replay(&["--json"])).unwrap();
-    assert_eq!((&json["requests"], &json["kept"]["forced"]), (&Value::from(4), &Value::from(1)));
+    assert_eq!((&json["requests"], &json["cannot_tell"]), (&Value::from(4), &serde_json::json!({})));
     // The greeting is held where it was by its rule.
     let up = serde_json::json!({ "from": 0, "to": 1, "requests": 1 });
     assert!(json["moved"].as_array().unwrap().contains(&up), "{json}");
     assert!(json["cost_usd_after"].as_f64() > json["cost_usd_before"].as_f64(), "{json}");
     let text = replay(&[]);
-    // Rules that look at what is kept of each request are decided anew; those that look at words hold where they held.
+    // Rules that look at what is kept of each request are decided anew; what one on words would do cannot be told.
     let rule = |more: &str| format!("[[classifier.rules]]\nname = \"r\"\ntier = \"medium\"\n{more}\n");
     for (more, moved) in [
         ("max_chars = 2", 1),
         ("min_chars = 30", 1),
-        ("step = [\"loop\"]", 0),
+        ("step = [\"tool_loop\"]", 0),
         ("max_tools = 0", 3),
         ("min_tools = 1", 0),
         ("reasoning_effort = [\"low\"]", 0),
@@ -358,11 +358,24 @@ async fn replay_tells_what_another_configuration_would_move() {
         let count =
             json["moved"].as_array().unwrap().iter().map(|moved| moved["requests"].as_u64().unwrap()).sum::<u64>();
         assert_eq!(count, moved, "{kind}: {json}");
-        assert_eq!(json["kept"]["a model would be asked"].as_u64().unwrap_or(0), if kind == "llm" { 3 } else { 0 });
+        assert_eq!(
+            json["cannot_tell"]["a model would be asked"].as_u64().unwrap_or(0),
+            if kind == "llm" { 3 } else { 0 }
+        );
     }
-    let off = "[classifier]\nrules_off = [\"greeting\", \"proof\"]\nfrontier_at = 1.0\n";
-    std::fs::write(folder.path().join("xrouter.toml"), fleet.toml(off)).unwrap();
-    let json: Value = serde_json::from_str(&replay(&["--json"])).unwrap();
+    let without = |rules: &str| {
+        let toml = format!("[classifier]\nrules_off = [{rules}]\nfrontier_at = 1.0\n");
+        std::fs::write(folder.path().join("xrouter.toml"), fleet.toml(&toml)).unwrap();
+        let json: Value = serde_json::from_str(&replay(&["--json"])).unwrap();
+        json
+    };
+    // A rule that nobody looked at then, as another had settled it, may hold now.
+    let json = without("\"greeting\", \"proof\"");
+    assert_eq!(
+        (&json["moved"], &json["cannot_tell"]["rule `concurrency` needs the text"]),
+        (&serde_json::json!([]), &Value::from(1))
+    );
+    let json = without("\"greeting\", \"proof\", \"concurrency\"");
     assert_eq!(json["moved"], serde_json::json!([{ "from": 2, "to": 0, "requests": 1 }]));
     assert!(text.contains("4 requests since 1h") && text.contains("cheap    → medium"), "{text}");
 }

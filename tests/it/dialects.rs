@@ -94,24 +94,27 @@ async fn every_dialect_answers_plain_and_streamed_and_its_tokens_and_cost_are_ex
 
         let counts = simulator.counts();
         let rows = app.rows().await;
-        let sum = |of: fn(&xrouter::store::HistoryRow) -> Option<i64>| -> i64 { rows.iter().filter_map(of).sum() };
-        let count = |count: u64| i64::try_from(count).unwrap();
-        assert_eq!(sum(|row| row.input_tokens), count(counts.input_tokens), "{name}");
-        assert_eq!(sum(|row| row.output_tokens), count(counts.output_tokens), "{name}");
+        let sum = |of: fn(&xrouter::store::Row) -> Option<u64>| -> u64 { rows.iter().filter_map(of).sum() };
+        assert_eq!(sum(|row| row.usage.input_tokens), counts.input_tokens, "{name}");
+        assert_eq!(sum(|row| row.usage.output_tokens), counts.output_tokens, "{name}");
         // Cohere's API does not tell reasoning apart; the older one, Together and Ollama tell neither kind.
-        let reasoning = sum(|row| row.reasoning_tokens);
-        assert!(reasoning == count(counts.reasoning_tokens) || reasoning == 0, "{name}: {reasoning}");
-        let cached = sum(|row| row.cached_input_tokens);
-        assert!(cached == count(counts.cached_input_tokens) || cached == 0, "{name}: {cached}");
+        let reasoning = sum(|row| row.usage.reasoning_tokens);
+        assert!(reasoning == counts.reasoning_tokens || reasoning == 0, "{name}: {reasoning}");
+        let cached = sum(|row| row.usage.cached_input_tokens);
+        assert!(cached == counts.cached_input_tokens || cached == 0, "{name}: {cached}");
         for row in &rows {
-            assert_eq!(row.usage_source, "reported", "{name}");
+            assert_eq!(row.usage_source.as_str(), "reported", "{name}");
             let usage: Value = serde_json::from_str(row.usage_raw.as_deref().unwrap()).unwrap();
             assert!(usage.is_object(), "{name}");
-            let [input, cached, written, output] =
-                [row.input_tokens, row.cached_input_tokens, row.cache_write_tokens, row.output_tokens]
-                    .map(|count| count.unwrap_or(0) as f64);
+            let [input, cached, written, output] = [
+                row.usage.input_tokens,
+                row.usage.cached_input_tokens,
+                row.usage.cache_write_tokens,
+                row.usage.output_tokens,
+            ]
+            .map(|count| count.unwrap_or(0) as f64);
             let cost = ((input - cached - written) + cached * 0.1 + written * 2.0 + output * 10.0) / 1e6;
-            assert!((row.cost_usd.unwrap() - cost).abs() < 1e-9, "{name}: {row:?}");
+            assert!((row.cost.unwrap().as_usd() - cost).abs() < 1e-9, "{name}: {row:?}");
         }
     }
 }
@@ -133,7 +136,10 @@ async fn a_stream_that_breaks_is_told_and_recorded_in_every_dialect() {
         }
         for row in app.rows().await {
             assert_eq!(row.error_type.as_deref(), Some("interrupted"), "{name}");
-            assert!(row.output_tokens.is_some_and(|count| count > 0), "{name}: what was seen is counted: {row:?}");
+            assert!(
+                row.usage.output_tokens.is_some_and(|count| count > 0),
+                "{name}: what was seen is counted: {row:?}"
+            );
         }
     }
 }
@@ -464,5 +470,8 @@ async fn a_reported_figure_is_never_counted_over() {
     simulator.next(Reply::Raw { content_type: "text/event-stream".to_owned(), body: body.into() });
     assert!(app.http.chat(&streamed("hello")).await.text().contains("interrupted"));
     let row = app.row().await;
-    assert_eq!((row.usage_source.as_str(), row.input_tokens, row.output_tokens), ("reported", Some(2), Some(1)));
+    assert_eq!(
+        (row.usage_source.as_str(), row.usage.input_tokens, row.usage.output_tokens),
+        ("reported", Some(2), Some(1))
+    );
 }

@@ -12,7 +12,7 @@ use xrouter::config::{self, Sources, Upstream};
 use xrouter::protocol::{ChatRequest, Conversation};
 use xrouter::providers::{Context, Dialect, EncodeError, Fetched, Memory, SseSplitter, Translator, data, failure};
 use xrouter::simulator::{Profile, Reply, Simulator, Voice};
-use xrouter::store::HistoryRow;
+use xrouter::store::Row;
 
 use crate::support::TestApp;
 
@@ -218,16 +218,16 @@ async fn over(voice: Voice, provider: &str, model: &str, more: &str) -> (TestApp
     (TestApp::start(&toml).await, simulator)
 }
 
-fn tokens(row: &HistoryRow) -> String {
-    let count = |count: Option<i64>| count.map_or("unknown".to_owned(), |count| count.to_string());
+fn tokens(row: &Row) -> String {
+    let count = |count: Option<u64>| count.map_or("unknown".to_owned(), |count| count.to_string());
     format!(
         "{}: input {} (cached {}, written {}), output {} (reasoning {})\nraw: {}",
-        row.usage_source,
-        count(row.input_tokens),
-        count(row.cached_input_tokens),
-        count(row.cache_write_tokens),
-        count(row.output_tokens),
-        count(row.reasoning_tokens),
+        row.usage_source.as_str(),
+        count(row.usage.input_tokens),
+        count(row.usage.cached_input_tokens),
+        count(row.usage.cache_write_tokens),
+        count(row.usage.output_tokens),
+        count(row.usage.reasoning_tokens),
         row.usage_raw.as_deref().unwrap_or("none"),
     )
 }

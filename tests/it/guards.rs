@@ -81,7 +81,7 @@ async fn what_no_tier_can_take_is_refused_with_the_limit_that_it_hits() {
     assert!(error["message"].as_str().unwrap().contains("do not fit into 100"), "{error}");
     assert_eq!(response.route().0, "0", "the decision is told");
     let rows = app.rows().await;
-    assert_eq!((rows[0].status, rows[0].attempts), (Some(400), 0));
+    assert_eq!((rows[0].status, rows[0].attempt_count), (Some(400), 0));
 }
 
 #[tokio::test]

@@ -3,13 +3,15 @@
 //! `tests/fixtures/harness/cases.jsonl`: bodies in the shapes that seven agents send, with the tier that the person's
 //! words need. The words and the harness texts are our own; the markers are the agents'.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use xrouter::catalog::ByTier;
 use xrouter::config::Strategy;
 use xrouter::protocol::ChatRequest;
-use xrouter::routing::{self, Embedded, Facts, Rules, Thresholds};
+use xrouter::routing::{self, Embedded, Facts, Policy, Rules, Thresholds};
 
 #[derive(Deserialize)]
 struct Case {
@@ -26,30 +28,35 @@ fn cases() -> Vec<Case> {
 }
 
 /// The tier of a body, as a router decides it whose conversation has just begun.
-fn tier_of(body: &str, rules: &Rules) -> u8 {
+fn tier_of(body: &str, policy: &Policy) -> u8 {
     let request = ChatRequest::parse(body.as_bytes()).unwrap();
     let input = routing::input(&request, Strategy::CurrentRequest, 8_000);
     let facts = Facts {
-        text: &input.text,
-        step: input.step,
-        tokens: 0,
-        tools: request.tools,
-        failures: xrouter::routing::failures(&request),
-        model: &request.model,
-        key: None,
-        effort: request.wishes.reasoning_effort.as_deref(),
-        headers: &[],
-        hour: 12,
+        step: Some(input.step),
+        text: Some(Cow::Borrowed(&input.text)),
+        tokens: Some(0),
+        tools: Some(request.tools as u64),
+        failures: Some(routing::failures(&request) as u64),
+        model: Some(Cow::Borrowed(&request.model)),
+        key: Some(Cow::Borrowed("")),
+        effort: Some(Cow::Borrowed(request.wishes.reasoning_effort.as_deref().unwrap_or_default())),
+        headers: Some(Cow::Borrowed(&[])),
+        ..Facts::default()
     };
-    rules.apply(&facts, Embedded::new(Thresholds::default()).classify(&input), false).decision.tier.number()
+    let verdict = Embedded::new(Thresholds::default()).classify(&input);
+    policy.decide(&facts, None, &ByTier::default(), verdict).decision.tier.number()
+}
+
+fn policy() -> Policy {
+    Policy { rules: Rules::new(&[], &[]).unwrap(), ..Policy::default() }
 }
 
 #[test]
 fn trivial_requests_in_a_harness_stay_cheap_and_hard_ones_reach_the_frontier() {
-    let rules = Rules::new(&[], &[]).unwrap();
+    let policy = policy();
     let mut shares: BTreeMap<String, (f64, f64, Vec<String>)> = BTreeMap::new();
     for case in cases() {
-        let tier = tier_of(case.body.get(), &rules);
+        let tier = tier_of(case.body.get(), &policy);
         let share = shares.entry(case.level).or_default();
         share.1 += 1.0;
         if tier == case.expected {
@@ -79,11 +86,11 @@ fn the_corpus_has_every_agent_at_every_level() {
 /// A tool loop of any length is about the request that began it: every prefix of it is decided alike.
 #[test]
 fn a_long_tool_loop_is_decided_like_the_request_that_began_it() {
-    let rules = Rules::new(&[], &[]).unwrap();
+    let policy = policy();
     let mut body = serde_json::json!({ "messages": [
         { "role": "user", "content": "prove that the two schedulers never fire at once, and mend the one that does" },
     ] });
-    let begun = tier_of(&body.to_string(), &rules);
+    let begun = tier_of(&body.to_string(), &policy);
     for step in 0..30 {
         let messages = body["messages"].as_array_mut().unwrap();
         messages.push(serde_json::json!({ "role": "assistant", "content": null, "tool_calls": [
@@ -92,6 +99,6 @@ fn a_long_tool_loop_is_decided_like_the_request_that_began_it() {
         messages.push(
             serde_json::json!({ "role": "tool", "tool_call_id": format!("call{step}"), "content": "hi, good morning" }),
         );
-        assert_eq!(tier_of(&body.to_string(), &rules), begun, "step {step}");
+        assert_eq!(tier_of(&body.to_string(), &policy), begun, "step {step}");
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use tempfile::TempDir;
-use xrouter::catalog::{NanoUsd, Tier};
+use xrouter::catalog::{NanoUsd, Source, Tier};
 use xrouter::protocol::Timestamp;
 use xrouter::simulator::Reply;
 use xrouter::store::{self, Filter, GroupBy, Period, StatusFilter, Store, TierFilter};
@@ -65,7 +65,7 @@ async fn every_filter_finds_exactly_the_rows_that_plain_sql_finds() {
         (Filter { upstream: text("lab"), ..any.clone() }, name("upstream_id", "lab")),
         (Filter { model: text("gpt-5.6"), ..any.clone() }, name("selected_model_id", "gpt-5.6")),
         (Filter { key: text("research"), ..any.clone() }, name("key_id", "research")),
-        (Filter { source: text("forced"), ..any.clone() }, name("source_id", "forced")),
+        (Filter { source: Some(Source::Forced), ..any.clone() }, name("source_id", "forced")),
         (Filter { status: Some(StatusFilter::Is(504)), ..any.clone() }, "status = 504".to_owned()),
         (Filter { status: Some(StatusFilter::Class(4)), ..any.clone() }, "status between 400 and 499".to_owned()),
         (Filter { status: Some(StatusFilter::Unknown), ..any.clone() }, "status is null".to_owned()),
@@ -151,6 +151,7 @@ async fn any_period_and_grouping_adds_up_to_its_rows() {
         assert_eq!(figures.period, period, "no edge moves as long as the rows are kept");
         let grouped: BTreeMap<Vec<Option<String>>, [i64; 5]> = figures
             .figures
+            .groups
             .iter()
             .map(|group| {
                 let sums = &group.totals;
@@ -188,8 +189,7 @@ async fn any_period_and_grouping_adds_up_to_its_rows() {
             .collect();
         assert_eq!(grouped, expected, "{period:?} {by:?}");
         let tiers = store.usage_by_tier(period).await.unwrap().figures;
-        let requests: i64 = tiers.iter().map(|(_, _, sums)| sums.requests).sum();
-        assert_eq!(requests, expected.values().map(|sums| sums[0]).sum::<i64>());
+        assert_eq!(tiers.total.requests, expected.values().map(|sums| sums[0]).sum::<i64>());
     }
 }
 
@@ -234,7 +234,7 @@ async fn pruning_takes_what_is_too_old_and_nothing_else_and_the_file_shrinks() {
     let told = figures.period.from.unwrap();
     assert!(told.0 % 3_600_000 == 0 && told <= from, "{told} for {from}");
     let expected = format!("select sum(requests) from rollup_hour where begin_ms >= {}", told.0);
-    let sum: i64 = figures.figures.iter().map(|(_, _, sums)| sums.requests).sum();
+    let sum = figures.figures.total.requests;
     assert_eq!(sum, number(&mut connection, &expected).await);
     assert!(walk(&store, &Filter { key: Some("ci".to_owned()), ..Filter::default() }, 500).await.len() > 100);
 }

@@ -9,6 +9,7 @@
     reason = "a test says what it wants, and fails where it does not get it"
 )]
 
+mod agreement;
 mod arrows;
 mod chat;
 mod classifier;
@@ -28,6 +29,7 @@ mod guards;
 mod hardware;
 mod harness;
 mod history;
+mod migrations;
 mod openapi;
 mod redis_cache;
 mod response_cache;

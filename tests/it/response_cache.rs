@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
+use xrouter::catalog::{NanoUsd, Source, Tier};
+use xrouter::protocol::Timestamp;
 use xrouter::simulator::Reply;
+use xrouter::store::AnsweredBy;
 
 use crate::support::{Fleet, Response, TestApp, question, sums_equal_rows};
 
@@ -34,7 +37,7 @@ async fn an_equal_request_gets_the_same_bytes_and_no_upstream_is_called() {
         assert_eq!((again.status, cache(&again)), (200, "hit"));
         assert_eq!(again.body, first.body);
         assert_eq!(again.header("content-type"), first.header("content-type"));
-        assert_eq!(again.route(), ("0", "cheap", "response_cache", "0"));
+        assert_eq!(again.route(), ("0", "cheap", "cache", "0"));
         assert_eq!(again.header("x-xrouter-model"), first.header("x-xrouter-model"));
     }
     assert_eq!(fleet.cheap.counts().requests, 2, "a stream is not made of a whole answer");
@@ -49,27 +52,51 @@ async fn what_it_saved_is_counted_apart_from_the_tiers() {
         assert_eq!(app.http.chat(&body).await.status, 200);
     }
     let rows = app.rows().await;
-    assert_eq!(rows.iter().map(|row| row.source.as_str()).collect::<Vec<_>>()[1..], ["response_cache"; 2]);
+    let told: Vec<_> = rows.iter().map(|row| (row.source.unwrap(), row.answered_by.unwrap())).collect();
+    let cheap = AnsweredBy::Tier(Tier::Cheap);
+    let cached = (Source::Cache, AnsweredBy::ResponseCache);
+    assert_eq!(told, [(Source::Embedded, cheap), cached, cached], "who answered is not which step decided");
     let (made, given) = (&rows[0], &rows[1]);
-    assert_eq!((given.tier.as_deref(), given.selected_model.as_deref(), given.attempts), (None, None, 0));
-    assert_eq!((given.input_tokens, given.output_tokens), (made.input_tokens, made.output_tokens));
-    assert_eq!((given.cost_usd, given.frontier_cost_usd), (Some(0.0), made.frontier_cost_usd));
-    assert!(given.reason.as_deref().unwrap().starts_with("answered before by cheap"), "{:?}", given.reason);
+    assert_eq!((given.tier.map(Tier::as_str), given.selected_model.as_deref(), given.attempt_count), (None, None, 0));
+    assert_eq!(
+        (given.usage.input_tokens, given.usage.output_tokens),
+        (made.usage.input_tokens, made.usage.output_tokens)
+    );
+    assert_eq!((given.cost, given.frontier_cost), (Some(NanoUsd(0)), made.frontier_cost));
+    assert_eq!(given.reason, made.reason);
+    let detail = app.http.get(&format!("/requests/{}", given.request_id)).await.json();
+    let told: Vec<&str> = detail["explanation"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    assert!(told[0].contains("the same question was decided before"), "{told:?}");
+    assert!(told[1].contains("response cache answered"), "{told:?}");
+    assert_eq!(detail["request"]["answered_by"], "response_cache");
     let usage = app.http.get("/usage").await.json();
     let requests = |part: &str| usage[part]["requests"].as_i64().unwrap();
     assert_eq!((requests("cheap"), requests("total"), requests("response_cache")), (1, 1, 2));
-    assert_eq!(usage["response_cache"]["output_tokens"], json!(made.output_tokens.unwrap() * 2));
-    assert_eq!(usage["total"]["output_tokens"], json!(made.output_tokens.unwrap()));
+    assert_eq!(usage["response_cache"]["output_tokens"], json!(made.usage.output_tokens.unwrap() * 2));
+    assert_eq!(usage["total"]["output_tokens"], json!(made.usage.output_tokens.unwrap()));
     // The same from rows, where a period begins within a minute.
-    let within = app.http.get(&format!("/usage?from={}", made.time)).await.json();
+    let within = app.http.get(&format!("/usage?from={}", Timestamp(made.created_at_ms))).await.json();
     assert_eq!(within["response_cache"], usage["response_cache"]);
     let groups = app.http.get("/usage?group_by=tier").await.json();
     let tiers: Vec<&str> =
         groups["groups"].as_array().unwrap().iter().map(|group| group["tier"].as_str().unwrap()).collect();
-    assert_eq!(tiers, ["cheap", "response_cache"]);
+    assert_eq!(tiers, ["cheap"]);
+    // In every group of any kind, what the response cache answered stands apart.
+    for by in ["tier", "key", "source", "model", "upstream", "hour", "day", "month", "tier,model", "key,day"] {
+        for period in [String::new(), format!("&from={}", Timestamp(made.created_at_ms))] {
+            let groups = app.http.get(&format!("/usage?group_by={by}{period}")).await.json();
+            let sum = |part: &str| -> i64 {
+                groups[part].as_array().unwrap().iter().map(|group| group["requests"].as_i64().unwrap()).sum()
+            };
+            assert_eq!((sum("groups"), sum("response_cache")), (1, 2), "{by}{period}: {groups}");
+        }
+    }
+    let csv = app.http.get("/usage/export.csv?group_by=day").await.text();
+    let ends: Vec<&str> = csv.lines().map(|line| line.rsplit(',').next().unwrap()).collect();
+    assert_eq!(ends, ["response_cache", "false", "true"], "{csv}");
     let metrics = app.http.get("/metrics").await.text();
     assert!(metrics.contains("xrouter_response_cache_total{result=\"hit\"} 2"), "{metrics}");
-    assert!(metrics.contains("xrouter_decisions_total{source=\"response_cache\"} 2"), "{metrics}");
+    assert!(metrics.contains("xrouter_decisions_total{source=\"cache\"} 2"), "{metrics}");
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(app.database());
     sums_equal_rows(&mut SqliteConnection::connect_with(&options).await.unwrap()).await;
 }

@@ -3,8 +3,9 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
+use xrouter::protocol::Timestamp;
 use xrouter::simulator::{Counts, Reply};
-use xrouter::store::CSV_COLUMNS;
+use xrouter::store::shown_columns;
 
 use crate::support::{Fleet, TestApp, question, sums_equal_rows};
 
@@ -69,9 +70,9 @@ async fn totals_equal_the_upstreams_own_sums_after_500_mixed_concurrent_requests
     sums_equal_rows(&mut SqliteConnection::connect(&url).await.unwrap()).await;
     // The rows say the same, in every period, and so do the groups.
     let rows = app.rows().await;
-    let sum = |of: fn(&xrouter::store::HistoryRow) -> Option<i64>| rows.iter().filter_map(of).sum::<i64>();
-    assert_eq!(usage["total"]["input_tokens"], sum(|row| row.input_tokens));
-    assert_eq!(usage["total"]["output_tokens"], sum(|row| row.output_tokens));
+    let sum = |of: fn(&xrouter::store::Row) -> Option<u64>| rows.iter().filter_map(of).sum::<u64>();
+    assert_eq!(usage["total"]["input_tokens"], sum(|row| row.usage.input_tokens));
+    assert_eq!(usage["total"]["output_tokens"], sum(|row| row.usage.output_tokens));
     for period in ["24h", "7d", "30d", "all"] {
         let of_period = app.http.get(&format!("/usage?period={period}")).await.json();
         assert_eq!(of_period["total"], usage["total"], "{period}");
@@ -89,7 +90,7 @@ async fn a_period_is_cut_at_its_exact_moments() {
     let app = TestApp::start(&fleet.toml("")).await;
     mixed(&app, 6).await;
     let rows = app.rows().await;
-    let mut times: Vec<String> = rows.iter().map(|row| row.time.clone()).collect();
+    let mut times: Vec<String> = rows.iter().map(|row| Timestamp(row.created_at_ms).to_string()).collect();
     times.sort();
     let middle = &times[3];
     let before = times.iter().filter(|time| *time < middle).count();
@@ -153,7 +154,8 @@ async fn the_newest_requests_come_first_and_page_by_page() {
     let second = app.http.get(&format!("/requests?limit=3&cursor={cursor}")).await.json();
     assert_eq!((ids(&second), &second["next_cursor"]), (vec!["r1".to_owned(), "r0".to_owned()], &json!(null)));
     let names: Vec<&String> = first["requests"][0].as_object().unwrap().keys().collect();
-    assert_eq!(names, CSV_COLUMNS, "a row has the CSV's names");
+    let columns: Vec<&str> = shown_columns().map(|column| column.name).collect();
+    assert_eq!(names, columns, "a row has the CSV's names");
 }
 
 #[tokio::test]
@@ -179,7 +181,7 @@ async fn the_export_has_every_row_with_stable_columns_and_no_formulas() {
     let rows = app.rows().await;
     for (record, row) in records.iter().zip(&rows) {
         assert_eq!(record[0], row.request_id);
-        assert_eq!(record[16], row.input_tokens.map(|count| count.to_string()).unwrap_or_default());
+        assert_eq!(record[16], row.usage.input_tokens.map(|count| count.to_string()).unwrap_or_default());
     }
     assert!(records.iter().any(|record| &record[10] == "'=1+2, \"x\""), "{text}");
     let groups = app.http.get("/usage/export.csv?group_by=tier").await.text();

@@ -10,9 +10,9 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::{Classified, Input};
-use crate::catalog::Tier;
+use crate::catalog::{Judge, Tier};
 use crate::protocol::TokenUsage;
-use crate::routing::{Decision, Source};
+use crate::routing::Verdict;
 
 /// Sends a chat completion request to the classifier's endpoint. Dropping what it returns closes
 /// the connection, which is what stops the model.
@@ -99,7 +99,9 @@ impl LlmClassifier {
         LlmClassifier { settings, ask }
     }
 
-    pub(super) fn fingerprint(&self) -> String {
+    /// Everything that its verdict depends on besides the input and the thresholds, as a text to hash.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
         let LlmSettings { model, system_prompt, max_tokens, temperature, logit_bias, .. } = &self.settings;
         format!("{model} {max_tokens} {temperature} {logit_bias:?} {system_prompt}")
     }
@@ -157,14 +159,15 @@ impl LlmClassifier {
             }
         }
         let tier = tier.ok_or(Failure::NoDigit)?;
-        let decision = Decision {
+        let verdict = Verdict {
             tier,
-            source: Source::Llm,
+            judge: Judge::Model,
+            remembered: false,
             score: None,
             confidence: None,
             reason: Cow::Owned(format!("{} answered {}", self.settings.model, tier.number())),
         };
-        Ok(Classified { decision, asked: true, usage })
+        Ok(Classified { verdict, asked: true, usage })
     }
 
     fn body(&self, text: &str) -> Bytes {

@@ -6,16 +6,16 @@ mod llm;
 
 use std::borrow::Cow;
 
-use crate::catalog::Tier;
+use crate::catalog::{Judge, Tier};
 use crate::config::ClassifierKind;
 use crate::protocol::TokenUsage;
-use crate::routing::{Decision, Source};
+use crate::routing::Verdict;
 
 pub use embedded::{
     Counts, Embedded, Feature, Model, OUTCOME, QUESTION, REQUEST, SLOTS, Scales, Scan, Sums, Thresholds, Token,
-    UnreadableModel, damped, hash_of, hex, scan,
+    UnreadableModel, damped, hash_of, scan,
 };
-pub use input::{Input, Step, failures, input, opening};
+pub use input::{Input, failures, input, opening};
 pub use llm::{Ask, AskError, AskPiece, Failure, LlmClassifier, LlmSettings};
 
 /// The configured classifier.
@@ -38,11 +38,11 @@ pub enum Classifier {
     },
 }
 
-/// A decision, and what it took.
+/// What a classifier says, and what it took.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Classified {
-    /// The decision.
-    pub decision: Decision,
+    /// What it says.
+    pub verdict: Verdict,
     /// Whether a model was asked.
     pub asked: bool,
     /// Tokens that the model reported.
@@ -50,10 +50,10 @@ pub struct Classified {
 }
 
 impl Classified {
-    /// A decision that no model was asked for.
+    /// A verdict that no model was asked for.
     #[must_use]
-    pub fn embedded(decision: Decision) -> Self {
-        Classified { decision, asked: false, usage: TokenUsage::default() }
+    pub fn unasked(verdict: Verdict) -> Self {
+        Classified { verdict, asked: false, usage: TokenUsage::default() }
     }
 }
 
@@ -87,7 +87,7 @@ impl Classifier {
         }
     }
 
-    /// Everything that a decision depends on besides the input, as a text to hash.
+    /// Everything that a verdict depends on besides the input, as a text to hash.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         match self {
@@ -100,41 +100,41 @@ impl Classifier {
         }
     }
 
-    /// Decides where no model may be asked.
+    /// Judges where no model is asked.
     #[must_use]
     pub fn classify_alone(&self, input: &Input<'_>) -> Option<Classified> {
         match self {
             Classifier::Off => Some(off()),
-            Classifier::Embedded(embedded) => Some(Classified::embedded(embedded.classify(input))),
+            Classifier::Embedded(embedded) => Some(Classified::unasked(embedded.classify(input))),
             Classifier::Llm(_) | Classifier::Cascade { .. } => None,
         }
     }
 
-    /// Decides. A classifier that fails never fails the request: it decides for the frontier tier,
-    /// with the source `fallback`; in a cascade the embedded decision stands.
+    /// Judges. A classifier that fails never fails the request: then the verdict is for the frontier tier, and nobody's;
+    /// in a cascade the embedded verdict stands.
     pub async fn classify(&self, input: &Input<'_>) -> Classified {
         match self {
             Classifier::Off => off(),
-            Classifier::Embedded(embedded) => Classified::embedded(embedded.classify(input)),
+            Classifier::Embedded(embedded) => Classified::unasked(embedded.classify(input)),
             Classifier::Llm(llm) => match llm.classify(input).await {
                 Ok(classified) => classified,
-                Err(failure) => failed(Tier::Frontier, &failure),
+                Err(failure) => failed(&failure),
             },
             Classifier::Cascade { embedded, llm, unsure_below } => {
                 let first = embedded.classify(input);
                 if first.confidence.unwrap_or(0.0) >= *unsure_below {
-                    return Classified::embedded(first);
+                    return Classified::unasked(first);
                 }
                 match llm.classify(input).await {
                     Ok(mut classified) => {
-                        classified.decision.score = first.score;
-                        classified.decision.confidence = first.confidence;
+                        classified.verdict.score = first.score;
+                        classified.verdict.confidence = first.confidence;
                         classified
                     }
                     Err(failure) => {
                         tracing::warn!(error = %failure, "the classifier's model failed; the embedded decision stands");
                         let reason = Cow::Owned(format!("llm_unavailable ({failure}); {}", first.reason));
-                        Classified { decision: Decision { reason, ..first }, asked: true, usage: TokenUsage::default() }
+                        Classified { verdict: Verdict { reason, ..first }, asked: true, usage: TokenUsage::default() }
                     }
                 }
             }
@@ -142,13 +142,17 @@ impl Classifier {
     }
 }
 
+/// What a classifier that is off says, should somebody ask it.
 fn off() -> Classified {
-    Classified::embedded(Decision::settled(Tier::Frontier, Source::Disabled, "the classifier is off"))
+    Classified::unasked(nobody(Cow::Borrowed("the classifier is off")))
 }
 
-fn failed(tier: Tier, failure: &Failure) -> Classified {
+fn failed(failure: &Failure) -> Classified {
     tracing::warn!(error = %failure, "the classifier failed; the request goes to the frontier tier");
-    let mut decision = Decision::settled(tier, Source::Fallback, "");
-    decision.reason = Cow::Owned(format!("classifier_unavailable ({failure})"));
-    Classified { decision, asked: true, usage: TokenUsage::default() }
+    let verdict = nobody(Cow::Owned(format!("classifier_unavailable ({failure})")));
+    Classified { verdict, asked: true, usage: TokenUsage::default() }
+}
+
+fn nobody(reason: Cow<'static, str>) -> Verdict {
+    Verdict { tier: Tier::Frontier, judge: Judge::Nobody, remembered: false, score: None, confidence: None, reason }
 }

@@ -92,8 +92,6 @@ fn check_beside_thinking(asked: &Value) -> Checked {
 
 /// The signature of a thinking block. It depends on the text alone, so that a changed block is noticed.
 pub(super) fn signature(text: &str) -> String {
-    let hash = text
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let hash = crate::protocol::fnv1a(text.as_bytes());
     format!("sig-{hash:016x}")
 }

@@ -44,8 +44,6 @@ pub(super) fn signs(model: &str) -> bool {
 /// The signature of a function call. It depends on the call alone, so that a changed call is noticed.
 pub(super) fn signature(name: &str, arguments: &Value) -> String {
     let arguments = if arguments.is_null() { "{}".to_owned() } else { arguments.to_string() };
-    let hash = format!("{name}|{arguments}")
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let hash = crate::protocol::fnv1a(format!("{name}|{arguments}").as_bytes());
     format!("c2ln{hash:016x}")
 }

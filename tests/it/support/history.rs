@@ -42,7 +42,12 @@ pub(crate) async fn sums_equal_rows(connection: &mut SqliteConnection) {
                 (4, "coalesce(key_id, 0)"),
                 (5, "source_id"),
             ];
-            facets.map(|(facet, value)| select(value, facet)).join(" union all ")
+            // What the response cache answered has facets of its own.
+            let both = facets.map(|(facet, value)| [(facet, value, "<>"), (facet + 100, value, "=")]).concat();
+            let select = |(facet, value, is): (i64, &str, &str)| {
+                select(value, facet).replace(" group by", &format!(" where coalesce(answered_by, 0) {is} -2 group by"))
+            };
+            both.into_iter().map(select).collect::<Vec<_>>().join(" union all ")
         } else {
             select("", 0)
         };
@@ -63,9 +68,7 @@ fn expression(column: &str, unit: Option<i64>) -> String {
             let unit = unit.unwrap();
             format!("created_at_ms / {unit} * {unit}")
         }
-        "tier" => "case when tier is not null then tier
-            when source_id = (select id from names where name = 'response_cache') then -2 else -1 end"
-            .to_owned(),
+        "tier" => "coalesce(answered_by, tier, -1)".to_owned(),
         "upstream_id" | "key_id" => format!("coalesce({column}, 0)"),
         "model_id" => "coalesce(selected_model_id, 0)".to_owned(),
         "source_id" | "local" => column.to_owned(),

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use xrouter::app::App;
 use xrouter::config::{self, Sources};
 use xrouter::gateway::Estimator;
-use xrouter::store::{HistoryRow, Store};
+use xrouter::store::{Row, Store};
 
 /// Longest wait for something that must happen, and longest life of a process that a test starts. Not a pause: whoever
 /// waits is woken by the event. It ends what would hang for ever, and no machine is so busy that it is reached.
@@ -61,7 +61,7 @@ impl TestApp {
     }
 
     /// The history so far, oldest first, once everything handed over is in it.
-    pub(crate) async fn rows(&self) -> Vec<HistoryRow> {
+    pub(crate) async fn rows(&self) -> Vec<Row> {
         self.estimator.idle().await;
         self.store.flush().await;
         let mut rows = self.store.newest(1000).await.expect("the history is readable");
@@ -70,7 +70,7 @@ impl TestApp {
     }
 
     /// The one row that there is.
-    pub(crate) async fn row(&self) -> HistoryRow {
+    pub(crate) async fn row(&self) -> Row {
         let rows = self.rows().await;
         assert_eq!(rows.len(), 1, "{rows:#?}");
         rows.into_iter().next().expect("one row")

@@ -10,10 +10,10 @@ use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Input;
-use crate::catalog::Tier;
-use crate::routing::{Decision, Source};
+use crate::catalog::{Judge, Tier};
+use crate::routing::Verdict;
 
-pub use model::{Model, OUTCOME, QUESTION, REQUEST, Scales, Sums, UnreadableModel, damped, hex};
+pub use model::{Model, OUTCOME, QUESTION, REQUEST, Scales, Sums, UnreadableModel, damped};
 pub use scan::{Counts, SLOTS, Scan, Token, hash_of, scan};
 
 /// Distance from the nearest threshold at which a score is as sure as it gets.
@@ -40,21 +40,37 @@ impl Default for Thresholds {
 }
 
 impl Thresholds {
-    /// The thresholds at which these shares of the scores are cheap and medium; `None` for fewer than 200 scores, which
-    /// tell too little.
-    #[must_use]
-    pub fn of_shares(scores: &[f64], cheap: f64, medium: f64) -> Option<Thresholds> {
+    /// The thresholds at which these shares of the requests are decided cheap and medium; `None` for fewer than 200
+    /// requests, which tell too little.
+    ///
+    /// `scores` are those that the classifier gave, and `shares` tells how many of the requests would be decided cheap, and
+    /// how many cheap or medium, with other thresholds: rules and conversations have their say in that, so that it is
+    /// asked and not reckoned. Both counts grow with the thresholds; about 2 log₂ n of them are asked for.
+    pub fn of_shares(
+        scores: &[f64],
+        [cheap, medium]: [f64; 2],
+        mut shares: impl FnMut(Thresholds) -> [usize; 2],
+    ) -> Option<Thresholds> {
         const FEWEST: usize = 200;
-        let mut sorted = scores.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a place in a list of some thousands"
-        )]
-        let at = |share: f64| sorted.get((share * sorted.len() as f64) as usize).copied().unwrap_or(1.0 + f64::EPSILON);
-        (sorted.len() >= FEWEST).then(|| Thresholds { medium_at: at(cheap), frontier_at: at(cheap + medium) })
+        // Above every score: all are below it.
+        const TOP: f64 = 1.0 + f64::EPSILON;
+        if scores.len() < FEWEST {
+            return None;
+        }
+        let mut steps = scores.to_vec();
+        steps.sort_by(f64::total_cmp);
+        steps.dedup();
+        steps.push(TOP);
+        #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+        let enough = |count: usize, share: f64| count as f64 >= share * scores.len() as f64;
+        let first = |is_enough: &mut dyn FnMut(f64) -> bool| {
+            let at = steps.partition_point(|step| !is_enough(*step));
+            steps.get(at).copied().unwrap_or(TOP)
+        };
+        let medium_at = first(&mut |step| enough(shares(Thresholds { medium_at: step, frontier_at: TOP })[0], cheap));
+        let frontier_at =
+            first(&mut |step| enough(shares(Thresholds { medium_at, frontier_at: step })[1], cheap + medium));
+        Some(Thresholds { medium_at, frontier_at: frontier_at.max(medium_at) })
     }
 
     /// The tier that a score needs.
@@ -99,7 +115,9 @@ impl Embedded {
         Embedded { model, thresholds: Arc::new(RwLock::new(thresholds)) }
     }
 
-    pub(super) fn fingerprint(&self) -> String {
+    /// Everything that its verdict depends on besides the input and the thresholds, as a text to hash.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
         // Without the thresholds: the tier of a remembered score is looked up anew.
         self.model.version.clone()
     }
@@ -115,15 +133,16 @@ impl Embedded {
         *self.thresholds.write().unwrap_or_else(PoisonError::into_inner) = thresholds;
     }
 
-    /// Decides. Pure: the same text gets the same decision.
+    /// Judges. Pure: the same text gets the same verdict.
     #[must_use]
-    pub fn classify(&self, input: &Input<'_>) -> Decision {
+    pub fn classify(&self, input: &Input<'_>) -> Verdict {
         scan(&input.text, |scan| {
             let sums = self.model.sums(scan);
             let score = sums.score();
-            Decision {
+            Verdict {
                 tier: self.thresholds().tier(score),
-                source: Source::Embedded,
+                judge: Judge::Embedded,
+                remembered: false,
                 score: Some(score),
                 confidence: Some(self.confidence(score, sums.known)),
                 reason: Cow::Owned(reason(&features(&self.model, scan, &sums))),
@@ -223,7 +242,7 @@ fn push_hundredths(text: &mut String, figure: f64) {
 mod tests {
     use super::*;
 
-    fn decide(text: &str) -> Decision {
+    fn decide(text: &str) -> Verdict {
         Embedded::new(Thresholds::default()).classify(&Input::plain(text))
     }
 
@@ -287,10 +306,16 @@ mod tests {
     #[test]
     fn shares_become_thresholds_that_all_copies_see() {
         let scores: Vec<f64> = (0..1_000).map(|score| f64::from(score) / 1_000.0).collect();
-        let thresholds = Thresholds::of_shares(&scores, 0.6, 0.25).unwrap();
+        let of = |scores: &[f64], shares: [f64; 2]| {
+            Thresholds::of_shares(scores, shares, |thresholds| {
+                let below = |tier| scores.iter().filter(|score| thresholds.tier(**score) <= tier).count();
+                [below(Tier::Cheap), below(Tier::Medium)]
+            })
+        };
+        let thresholds = of(&scores, [0.6, 0.25]).unwrap();
         assert_eq!((thresholds.medium_at, thresholds.frontier_at), (0.6, 0.85));
-        assert_eq!(Thresholds::of_shares(&scores[..199], 0.6, 0.25), None);
-        assert_eq!(Thresholds::of_shares(&scores, 0.6, 0.4).unwrap().tier(1.0), Tier::Medium);
+        assert_eq!(of(&scores[..199], [0.6, 0.25]), None);
+        assert_eq!(of(&scores, [0.6, 0.4]).unwrap().tier(1.0), Tier::Medium);
         let one = Embedded::new(Thresholds::default());
         let other = one.clone();
         one.set_thresholds(thresholds);
@@ -298,9 +323,23 @@ mod tests {
     }
 
     #[test]
+    fn shares_are_those_of_decisions_and_not_of_scores() {
+        let scores: Vec<f64> = (0..1_000).map(|score| f64::from(score) / 1_000.0).collect();
+        // A rule takes the lowest fifth to the frontier, whatever its score.
+        let decided = |thresholds: Thresholds| {
+            let tiers = scores.iter().map(|score| if *score < 0.2 { Tier::Frontier } else { thresholds.tier(*score) });
+            let tiers: Vec<Tier> = tiers.collect();
+            let below = |most| tiers.iter().filter(|tier| **tier <= most).count();
+            [below(Tier::Cheap), below(Tier::Medium)]
+        };
+        let thresholds = Thresholds::of_shares(&scores, [0.5, 0.25], decided).unwrap();
+        assert_eq!(decided(thresholds), [500, 750]);
+    }
+
+    #[test]
     fn no_text_breaks_the_score() {
         for text in ["\0", &"prove ".repeat(100_000), &"🦀".repeat(10_000), &"```\n".repeat(10_000)] {
-            let Decision { score, confidence, .. } = decide(text);
+            let Verdict { score, confidence, .. } = decide(text);
             assert!((0.0..=1.0).contains(&score.unwrap()) && (0.0..=1.0).contains(&confidence.unwrap()));
         }
     }

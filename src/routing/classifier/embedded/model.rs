@@ -1,6 +1,5 @@
 //! The trained figures: a weight for every slot, and how their sum becomes a probability.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
@@ -117,15 +116,6 @@ impl Sums {
         let ([outcome, request], [first, second]) = (self.experts, self.shares());
         std::array::from_fn(|part| first * outcome[part] + second * request[part])
     }
-}
-
-/// Bytes as hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// What a slot's weights are worth, each expert counting as much as it has to say.
@@ -251,7 +241,7 @@ impl Model {
             weights.as_chunks::<3>().0.iter().map(|weights| weights.map(|byte| i8::from_le_bytes([byte])));
         let words = weights.by_ref().take(SLOTS).collect();
         let letters = weights.collect();
-        let version = hex(&Sha256::digest(file)[..4]);
+        let version = hex::encode(&Sha256::digest(file)[..4]);
         Ok(Model { words, letters, scales, vocabulary, seen: seen.to_vec(), version })
     }
 }

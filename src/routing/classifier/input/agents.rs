@@ -36,8 +36,8 @@ struct Agent {
     lines: Vec<String>,
     headers: Vec<String>,
     machine: Vec<String>,
-    side_calls: Vec<String>,
-    side_systems: Vec<String>,
+    background_calls: Vec<String>,
+    background_systems: Vec<String>,
 }
 
 /// Words of consent.
@@ -73,8 +73,8 @@ pub(super) struct Agents {
     automaton: AhoCorasick,
     markers: Vec<Marker>,
     machine: Vec<String>,
-    side_calls: Vec<String>,
-    side_systems: Vec<String>,
+    background_calls: Vec<String>,
+    background_systems: Vec<String>,
     pub(super) approvals: Approvals,
 }
 
@@ -91,7 +91,7 @@ impl Agents {
             patterns.push(pattern);
             markers.push(marker);
         };
-        let (mut machine, mut side_calls, mut side_systems) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut machine, mut background_calls, mut background_systems) = (Vec::new(), Vec::new(), Vec::new());
         for agent in file.agent {
             for tag in agent.words {
                 add(format!("<{tag}>"), Marker::Words(format!("</{tag}>")));
@@ -108,14 +108,14 @@ impl Agents {
             agent.lines.into_iter().for_each(|marker| add(marker, Marker::Line));
             agent.headers.into_iter().for_each(|marker| add(marker, Marker::Header));
             machine.extend(agent.machine);
-            side_calls.extend(agent.side_calls);
-            side_systems.extend(agent.side_systems);
+            background_calls.extend(agent.background_calls);
+            background_systems.extend(agent.background_systems);
         }
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .build(&patterns)
             .expect("short markers make an automaton: a test builds it");
-        Agents { automaton, markers, machine, side_calls, side_systems, approvals: file.approvals }
+        Agents { automaton, markers, machine, background_calls, background_systems, approvals: file.approvals }
     }
 
     /// A user's text without what agents put around it; empty if nothing of it is a person's.
@@ -220,15 +220,15 @@ impl Agents {
     }
 
     /// Whether a message is an agent's errand of its own.
-    pub(super) fn is_side_call(&self, text: &str) -> bool {
+    pub(super) fn is_background_call(&self, text: &str) -> bool {
         let text = without_stamp(text.trim_start());
-        self.side_calls.iter().any(|prefix| text.starts_with(prefix.as_str()))
+        self.background_calls.iter().any(|prefix| text.starts_with(prefix.as_str()))
     }
 
     /// Whether a system message sets an agent's errand.
-    pub(super) fn sets_side_call(&self, system: &str) -> bool {
+    pub(super) fn sets_background_call(&self, system: &str) -> bool {
         let end = system.char_indices().nth(SYSTEM_HEAD).map_or(system.len(), |(at, _)| at);
-        self.side_systems.iter().any(|part| system[..end].contains(part.as_str()))
+        self.background_systems.iter().any(|part| system[..end].contains(part.as_str()))
     }
 }
 

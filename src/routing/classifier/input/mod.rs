@@ -6,6 +6,7 @@ mod failures;
 
 use std::borrow::Cow;
 
+use crate::catalog::Step;
 use crate::config::Strategy;
 use crate::protocol::{ChatRequest, Message};
 
@@ -13,32 +14,6 @@ use agents::AGENTS;
 use approval::is_approval;
 
 pub use failures::failures;
-
-/// What kind of step a request is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Step {
-    /// A person asks.
-    Turn,
-    /// A person agrees to what was proposed; what is classified is the proposal.
-    Approval,
-    /// An agent goes on with what a person asked before: after tool results, or a message of its own.
-    Loop,
-    /// An agent's own errand: a title, tags, the summary of a chat.
-    SideCall,
-}
-
-impl Step {
-    /// Its name in explanations and in the history.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Step::Turn => "turn",
-            Step::Approval => "approval",
-            Step::Loop => "loop",
-            Step::SideCall => "side_call",
-        }
-    }
-}
 
 /// What is classified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,10 +77,10 @@ fn current<'a>(messages: &'a [Message<'_>]) -> (Vec<Cow<'a, str>>, Step) {
     let since = &messages[last_answer.map_or(0, |at| at + 1)..];
     let asked = || since.iter().filter(|message| message.role == "user");
     let system = messages.iter().find(|message| message.role == "system");
-    if asked().flat_map(texts).any(|text| AGENTS.is_side_call(text))
-        || system.is_some_and(|system| texts(system).any(|text| AGENTS.sets_side_call(text)))
+    if asked().flat_map(texts).any(|text| AGENTS.is_background_call(text))
+        || system.is_some_and(|system| texts(system).any(|text| AGENTS.sets_background_call(text)))
     {
-        return (asked().flat_map(words).collect(), Step::SideCall);
+        return (asked().flat_map(words).collect(), Step::BackgroundCall);
     }
     // From the end: an agent's messages are passed over until a person speaks.
     let mut newest_first: Vec<Vec<Cow<'a, str>>> = Vec::new();
@@ -117,7 +92,7 @@ fn current<'a>(messages: &'a [Message<'_>]) -> (Vec<Cow<'a, str>>, Step) {
             "user" if !words.is_empty() => newest_first.push(words),
             "assistant" if !newest_first.is_empty() => break,
             // A person who speaks after a tool's result is no loop.
-            "assistant" | "tool" | "function" if newest_first.is_empty() => step = Step::Loop,
+            "assistant" | "tool" | "function" if newest_first.is_empty() => step = Step::ToolLoop,
             _ => {}
         }
         at -= 1;
@@ -127,7 +102,7 @@ fn current<'a>(messages: &'a [Message<'_>]) -> (Vec<Cow<'a, str>>, Step) {
         return (said, step);
     }
     match proposal(&messages[..at]) {
-        Some(proposal) => (proposal, if step == Step::Loop { step } else { Step::Approval }),
+        Some(proposal) => (proposal, if step == Step::ToolLoop { step } else { Step::Approval }),
         None => (said, step),
     }
 }
@@ -195,7 +170,7 @@ mod tests {
         let body = r#"{"messages":[{"role":"user","content":"make it fair"},{"role":"assistant","content":"how?"},
             {"role":"user","content":"ok"},{"role":"assistant","tool_calls":[]},{"role":"tool","content":"x"}]}"#;
         assert_eq!(text_of(body, Strategy::CurrentRequest), "make it fair\n\nhow?");
-        assert_eq!(step_of(body), Step::Loop);
+        assert_eq!(step_of(body), Step::ToolLoop);
     }
 
     #[test]
@@ -208,7 +183,7 @@ mod tests {
     #[test]
     fn an_agents_own_errand_is_told_from_a_persons_request() {
         let body = r####"{"messages":[{"role":"user","content":"### Task:\nGenerate a title\n<chat_history>prove</chat_history>"}]}"####;
-        assert_eq!(step_of(body), Step::SideCall);
+        assert_eq!(step_of(body), Step::BackgroundCall);
         assert_eq!(step_of(OPENCLAW), Step::Turn);
     }
 

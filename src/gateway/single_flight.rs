@@ -11,9 +11,9 @@ use crate::routing::Classified;
 
 /// Questions that are under way.
 #[derive(Debug, Default)]
-pub struct Flights(Mutex<HashMap<Key, Arc<OnceCell<Classified>>>>);
+pub struct SingleFlight(Mutex<HashMap<Key, Arc<OnceCell<Classified>>>>);
 
-impl Flights {
+impl SingleFlight {
     /// The answer of whoever asked first. If that one leaves, the next asks.
     ///
     /// With whether it was this one who asked: only that one has tokens to count, and a decision to remember.
@@ -32,7 +32,7 @@ impl Flights {
         {
             entry.remove();
         }
-        let classified = if mine { classified } else { Classified::embedded(classified.decision) };
+        let classified = if mine { classified } else { Classified::unasked(classified.verdict) };
         (classified, mine)
     }
 
@@ -48,37 +48,40 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
-    use crate::catalog::Tier;
+    use crate::catalog::{Judge, Tier};
     use crate::protocol::TokenUsage;
-    use crate::routing::{Decision, Source};
+    use crate::routing::Verdict;
+
+    fn said(tier: Tier) -> Verdict {
+        let (judge, reason) = (Judge::Model, "it said so".into());
+        Verdict { tier, judge, remembered: false, score: None, confidence: None, reason }
+    }
 
     #[tokio::test]
     async fn a_hundred_equal_questions_are_asked_once_and_counted_once() {
-        let flights = Flights::default();
+        let single_flight = SingleFlight::default();
         let asked = AtomicU32::new(0);
         let key = Key::new("model", "text");
         let ask = || async {
             asked.fetch_add(1, Ordering::Relaxed);
             tokio::task::yield_now().await;
-            let decision = Decision::settled(Tier::Medium, Source::Llm, "it said 1");
             let usage = TokenUsage { input_tokens: Some(9), ..TokenUsage::default() };
-            Classified { decision, asked: true, usage }
+            Classified { verdict: said(Tier::Medium), asked: true, usage }
         };
-        let answers = join_all((0..100).map(|_| flights.join(key, ask()))).await;
+        let answers = join_all((0..100).map(|_| single_flight.join(key, ask()))).await;
         assert_eq!(asked.load(Ordering::Relaxed), 1);
-        assert!(answers.iter().all(|(answer, _)| answer.decision.tier == Tier::Medium));
+        assert!(answers.iter().all(|(answer, _)| answer.verdict.tier == Tier::Medium));
         assert_eq!(answers.iter().filter(|(answer, mine)| answer.asked && *mine).count(), 1);
-        assert!(flights.lock().is_empty());
+        assert!(single_flight.lock().is_empty());
     }
 
     #[tokio::test]
     async fn if_the_one_who_asked_leaves_the_next_asks() {
-        let flights = Flights::default();
+        let single_flight = SingleFlight::default();
         let key = Key::new("model", "text");
-        let never = flights.join(key, std::future::pending());
+        let never = single_flight.join(key, std::future::pending());
         assert!(futures_util::FutureExt::now_or_never(never).is_none());
-        let decision = Decision::settled(Tier::Cheap, Source::Llm, "it said 0");
-        let (answer, _) = flights.join(key, std::future::ready(Classified::embedded(decision))).await;
-        assert_eq!(answer.decision.tier, Tier::Cheap);
+        let (answer, _) = single_flight.join(key, std::future::ready(Classified::unasked(said(Tier::Cheap)))).await;
+        assert_eq!(answer.verdict.tier, Tier::Cheap);
     }
 }

@@ -1,9 +1,9 @@
-//! Which upstreams can take a request: moves it up, never down, and never cuts it.
+//! What a request requires of an upstream, and what keeps one from taking it.
 
 use std::fmt;
 
 use super::Gateway;
-use crate::catalog::{Abilities, Provider, Tier};
+use crate::catalog::{Abilities, Provider};
 use crate::protocol::{ChatRequest, estimate};
 use crate::providers::Target;
 
@@ -15,14 +15,14 @@ const PER_IMAGE: u64 = 1_000;
 /// What a request needs of an upstream.
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that an upstream may not be able to do")]
 #[derive(Debug)]
-pub(super) struct Needs {
+pub(super) struct Requirements {
     /// An upper bound of its input tokens: a token is at least a byte.
     most_tokens: u64,
     /// Its input tokens, estimated for `o200k_base`.
     tokens: std::sync::OnceLock<u64>,
     max_output: u64,
     tools: bool,
-    images: bool,
+    pub(super) images: bool,
     audio: bool,
     json_schema: bool,
     reasoning: bool,
@@ -30,7 +30,7 @@ pub(super) struct Needs {
 
 /// What keeps an upstream from taking a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Limit {
+pub enum Unsupported {
     /// Its context is too small.
     Context {
         /// Input tokens, estimated, and the longest answer asked for.
@@ -39,32 +39,32 @@ pub enum Limit {
         window: u64,
     },
     /// It cannot do something that is asked for.
-    Ability(&'static str),
+    Capability(&'static str),
 }
 
-impl Limit {
+impl Unsupported {
     /// The error's code: that of OpenAI's API for a context that is too small.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Limit::Context { .. } => "context_length_exceeded",
-            Limit::Ability(_) => "unsupported_capability",
+            Unsupported::Context { .. } => "context_length_exceeded",
+            Unsupported::Capability(_) => "unsupported_capability",
         }
     }
 }
 
-impl fmt::Display for Limit {
+impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Limit::Context { needed, window } => {
+            Unsupported::Context { needed, window } => {
                 write!(f, "about {needed} tokens (estimated input and the longest answer) do not fit into {window}")
             }
-            Limit::Ability(what) => write!(f, "{what} are not supported"),
+            Unsupported::Capability(what) => write!(f, "{what} are not supported"),
         }
     }
 }
 
-impl Needs {
+impl Requirements {
     pub(super) fn of(request: &ChatRequest<'_>) -> Self {
         let texts = request.messages.iter().flat_map(|message| &message.content.texts);
         let sum = |of: fn(&crate::protocol::Content<'_>) -> usize| {
@@ -73,7 +73,7 @@ impl Needs {
         let (images, audio) = (sum(|content| content.images), sum(|content| content.audio));
         let bytes: usize = texts.map(|text| text.len()).sum();
         let around = PER_MESSAGE * request.messages.len() as u64 + PER_IMAGE * images;
-        Needs {
+        Requirements {
             most_tokens: (bytes + request.tools_bytes) as u64 + around,
             tokens: std::sync::OnceLock::new(),
             max_output: request.wishes.max_output.unwrap_or(0),
@@ -86,74 +86,59 @@ impl Needs {
         }
     }
 
+    /// Input tokens, estimated, if somebody asked for them.
+    pub(super) fn counted(&self) -> Option<u64> {
+        self.tokens.get().copied()
+    }
+
     /// Input tokens, estimated when first asked for.
     pub(super) fn tokens(&self, request: &ChatRequest<'_>) -> u64 {
-        *self.tokens.get_or_init(|| {
-            let texts = request.messages.iter().flat_map(|message| &message.content.texts);
-            let images: usize = request.messages.iter().map(|message| message.content.images).sum();
-            texts.map(|text| estimate(text)).sum::<u64>()
-                // Definitions are JSON: three letters a token, more or less.
-                + request.tools_bytes as u64 / 4
-                + PER_MESSAGE * request.messages.len() as u64
-                + PER_IMAGE * images as u64
-        })
+        *self.tokens.get_or_init(|| estimated_tokens(request))
     }
 }
 
-impl Gateway {
-    /// The first tier from `tier` up of which an upstream can take the request, and what kept those below from it.
-    ///
-    /// # Errors
-    /// None can: what keeps the strongest.
-    pub(super) fn guard(
-        &self,
-        request: &ChatRequest<'_>,
-        needs: &Needs,
-        tier: Tier,
-    ) -> Result<(Tier, Option<Limit>), Limit> {
-        let mut limit = None;
-        for tier in tier.and_up() {
-            let upstreams = &self.tiers[*tier as usize];
-            let mut hindered = None;
-            let can = upstreams.iter().any(|target| match self.hinders(target, request, needs) {
-                Some(limit) => {
-                    hindered.get_or_insert(limit);
-                    false
-                }
-                None => true,
-            });
-            if can || (upstreams.is_empty() && limit.is_none()) {
-                return Ok((*tier, limit));
-            }
-            limit = hindered.or(limit);
-        }
-        limit.map_or(Ok((tier, None)), Err)
-    }
+/// A request's input tokens, estimated for `o200k_base`.
+#[must_use]
+pub fn estimated_tokens(request: &ChatRequest<'_>) -> u64 {
+    let texts = request.messages.iter().flat_map(|message| &message.content.texts);
+    let images: usize = request.messages.iter().map(|message| message.content.images).sum();
+    texts.map(|text| estimate(text)).sum::<u64>()
+        // Definitions are JSON: three letters a token, more or less.
+        + request.tools_bytes as u64 / 4
+        + PER_MESSAGE * request.messages.len() as u64
+        + PER_IMAGE * images as u64
+}
 
+impl Gateway {
     /// What keeps an upstream from taking a request. What is unknown keeps nobody.
-    pub(super) fn hinders(&self, target: &Target, request: &ChatRequest<'_>, needs: &Needs) -> Option<Limit> {
+    pub(super) fn unsupported(
+        &self,
+        target: &Target,
+        request: &ChatRequest<'_>,
+        requirements: &Requirements,
+    ) -> Option<Unsupported> {
         let upstream = &target.upstream;
         let Abilities { context_window, tools, images, audio, json_schema, reasoning } =
             target.abilities(&request.model, &self.catalog);
         let asked = [
-            (needs.tools, tools, "tools"),
-            (needs.images, images, "images"),
-            (needs.audio, audio, "audio inputs"),
-            (needs.json_schema, json_schema, "JSON schemas"),
+            (requirements.tools, tools, "tools"),
+            (requirements.images, images, "images"),
+            (requirements.audio, audio, "audio inputs"),
+            (requirements.json_schema, json_schema, "JSON schemas"),
             // Where fields may be left out, this one can be.
-            (needs.reasoning && !upstream.drop_params, reasoning, "high reasoning efforts"),
+            (requirements.reasoning && !upstream.drop_params, reasoning, "high reasoning efforts"),
         ];
         if let Some((_, _, what)) = asked.into_iter().find(|(needed, able, _)| *needed && *able == Some(false)) {
-            return Some(Limit::Ability(what));
+            return Some(Unsupported::Capability(what));
         }
         let window = context_window?;
         let scaled = |tokens: u64| tokens.saturating_mul(factor(upstream.provider)) / 100;
         // Most requests are far below: they need not be counted.
-        if needs.most_tokens.saturating_mul(2).saturating_add(needs.max_output) <= window {
+        if requirements.most_tokens.saturating_mul(2).saturating_add(requirements.max_output) <= window {
             return None;
         }
-        let needed = scaled(needs.tokens(request)).saturating_add(needs.max_output);
-        (needed > window).then_some(Limit::Context { needed, window })
+        let needed = scaled(requirements.tokens(request)).saturating_add(requirements.max_output);
+        (needed > window).then_some(Unsupported::Context { needed, window })
     }
 }
 

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::record::{Record, keep};
+use super::record::{UnderWay, end};
 use super::{Answer, AnswerBody, CacheControl, ChatCall, Gateway, Route};
 use crate::cache::{AnswerKey, Answers, Kept};
 use crate::catalog::Tier;
-use crate::protocol::{ChatRequest, Members};
+use crate::protocol::{Caller, ChatRequest, Members};
+use crate::store::Row;
 
-/// Members of a request's body that no answer depends on: who asks, and what it is filed under. (`stream_options` says
-/// only whether the usage chunk is sent, which the key has.)
-const NO_MATTER: [&str; 6] =
+/// Hints: members of a request's body that no answer depends on, such as who asks and what it is filed under.
+/// (`stream_options` says only whether the usage chunk is sent, which the key has.)
+const REQUEST_HINTS: [&str; 6] =
     ["user", "metadata", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "stream_options"];
 
 /// An answer that will be kept once it has gone out whole.
@@ -33,8 +34,18 @@ impl Keeping {
         }
     }
 
-    pub(super) fn ended_well(&mut self, facts: Kept) {
-        self.facts = Some(facts);
+    /// What it is besides its bytes, of an answer that ended well.
+    pub(super) fn ended_well(&mut self, row: &Row) {
+        if let (Some(tier), Some(model)) = (row.tier, &row.selected_model) {
+            self.facts = Some(Kept {
+                body: Bytes::new(),
+                tier,
+                model: model.clone(),
+                response_model: row.response_model.clone(),
+                usage: row.usage,
+                usage_source: row.usage_source,
+            });
+        }
     }
 
     /// All of it has gone out.
@@ -60,32 +71,31 @@ impl Gateway {
         if call.cache_control == CacheControl::NoStore {
             return Found::Nothing;
         }
-        let Some(key) = key(answers, request, call.key.as_deref(), tier) else { return Found::Nothing };
+        let Some(key) = key(answers, request, &call.caller, tier) else { return Found::Nothing };
         if call.cache_control == CacheControl::Default
             && let Some(kept) = answers.get(key)
         {
-            self.tally.count_answer(true);
+            self.listeners.tally.count_answer(true);
             return Found::Hit(kept);
         }
-        self.tally.count_answer(false);
+        self.listeners.tally.count_answer(false);
         Found::Miss(Box::new(Keeping { answers: answers.clone(), key, sent: Vec::new(), facts: None }))
     }
 }
 
 /// Answers with what was answered before.
-pub(super) async fn replay(kept: &Kept, stream: bool, mut record: Record) -> Answer {
+pub(super) async fn replay(kept: &Kept, stream: bool, mut record: UnderWay) -> Answer {
     record.answered_before(kept);
-    let route = record.route().expect("a record that is not settled has a route");
     // Whose answer it was, for those who read the headers; the row says that nobody was asked.
-    let route = Route { tier: Some(kept.tier), model: Some(kept.model.clone()), ..route };
-    keep(record.settle(200, None)).await;
+    let route = Route { tier: Some(kept.tier), model: Some(kept.model.clone()), ..record.route() };
+    end(record, 200, None).kept().await;
     let body = kept.body.clone();
     Answer { route, body: if stream { AnswerBody::Replay(body) } else { AnswerBody::Whole(body) } }
 }
 
 /// The key of a request whose answer may be kept: one whose answer is the same each time, as far as its sender can say
 /// so, and no step of an agent, which acts.
-fn key(answers: &Answers, request: &ChatRequest<'_>, whose: Option<&str>, tier: Tier) -> Option<AnswerKey> {
+fn key(answers: &Answers, request: &ChatRequest<'_>, caller: &Caller, tier: Tier) -> Option<AnswerKey> {
     let is_tool_turn = |role: &str| role == "tool" || role == "function";
     if request.tools > 0 || request.messages.iter().any(|message| is_tool_turn(&message.role)) {
         return None;
@@ -98,8 +108,8 @@ fn key(answers: &Answers, request: &ChatRequest<'_>, whose: Option<&str>, tier: 
     if !(is_zero || answers.is_forced()) {
         return None;
     }
-    let mut members: Vec<(&str, &str)> = body.iter().filter(|(name, _)| !NO_MATTER.contains(name)).collect();
+    let mut members: Vec<(&str, &str)> = body.iter().filter(|(name, _)| !REQUEST_HINTS.contains(name)).collect();
     // Their order does not matter, but that of those of one name.
     members.sort_by_key(|(name, _)| *name);
-    Some(Answers::key(whose, tier, (request.stream, request.include_usage), &members))
+    Some(Answers::key(caller.key(), tier, (request.stream, request.include_usage), &members))
 }

@@ -1,0 +1,86 @@
+//! The decision: from values to a [`Decision`], in one place.
+//!
+//! Enters: [`Facts`], what the classifier says, the conversation's [`Pin`], and the [`Policy`] in force. Leaves: what is
+//! decided, which rules were looked at, which could not be, and what the conversation is held to from now on. Pure and
+//! synchronous: the same values give the same decision, so that a request can be decided again from the history.
+
+use super::rules::Ruled;
+use super::session::{keeps, turn};
+use super::{Decision, Facts, Named, Pin, Rules, SessionRule, Unapplied, Verdict};
+use crate::catalog::{ByTier, Price, Source, Step, Tier};
+
+/// What a decision is made by.
+#[derive(Debug, Default)]
+pub struct Policy {
+    /// Whether there is no classifier: everything goes to the frontier tier.
+    pub is_off: bool,
+    /// Rules over what the classifier says.
+    pub rules: Rules,
+    /// Whether conversations keep their tiers.
+    pub keeps_sessions: bool,
+    /// When a conversation may change its tier.
+    pub session: SessionRule,
+}
+
+/// A decision, and what it took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// The decision.
+    pub decision: Decision,
+    /// Names of the rules that held, with blanks between them; nothing where no rule was looked at.
+    pub held: Option<String>,
+    /// Which rules were looked at: bit n is the rule with the nth of [`Rules::marks`].
+    pub looked: u64,
+    /// Rules that could have changed something and look at what is not known: they were not applied.
+    pub unknown: Vec<Unapplied>,
+    /// The tier that the conversation is held to from now on; nothing where it stays as it is.
+    pub pin: Option<Tier>,
+}
+
+impl Policy {
+    /// Decides. `prices` are those of each tier's first upstream, nothing where they are unknown; they are looked at only
+    /// for a conversation that could go down.
+    ///
+    /// The first step that settles it gives the decision its source: a named tier, no classifier, a tool loop of a
+    /// conversation, the classifier, the rules, the conversation.
+    #[must_use]
+    pub fn decide(
+        &self,
+        facts: &Facts<'_>,
+        pin: Option<&Pin>,
+        prices: &ByTier<Option<Price>>,
+        verdict: Verdict,
+    ) -> Decided {
+        if let Some(settled) = self.settled(facts, pin) {
+            return settled;
+        }
+        let step = facts.step.unwrap_or(Step::Turn);
+        let judge = verdict.judge;
+        let Ruled { mut decision, held, looked, unknown } = self.rules.apply(facts, verdict.into(), judge);
+        if let Some(pin) = pin {
+            decision = turn(pin, decision, step, &self.session, facts.now_ms, prices);
+        }
+        // An agent's errand leaves the conversation as it is, and what only stands because the classifier failed must
+        // not outlive the failure.
+        let holds = step != Step::BackgroundCall && decision.source != Source::Fallback;
+        let pin = holds.then_some(decision.tier);
+        Decided { decision, held: Some(held).filter(|held| !held.is_empty()), looked, unknown, pin }
+    }
+
+    /// What is decided before any classifier is asked; `None` where it must be asked.
+    #[must_use]
+    pub fn settled(&self, facts: &Facts<'_>, pin: Option<&Pin>) -> Option<Decided> {
+        let settled = |decision, pin| Decided { decision, held: None, looked: 0, unknown: Vec::new(), pin };
+        let (tier, source, reason) = match facts.named {
+            Some(Named::ByHeader(tier)) => (tier, Source::Forced, "named by the header"),
+            Some(Named::ByModel(tier)) => (tier, Source::Forced, "named by the model"),
+            None if self.is_off => (Tier::Frontier, Source::Disabled, "the classifier is off"),
+            None => {
+                let kept = keeps(pin?, facts.step.unwrap_or(Step::Turn), &self.session, facts.now_ms)?;
+                let tier = kept.tier;
+                return Some(settled(kept, Some(tier)));
+            }
+        };
+        Some(settled(Decision::settled(tier, source, reason), None))
+    }
+}
