@@ -7,7 +7,8 @@
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::{ProviderError, wait};
+use super::openai::quirks;
+use super::{ProviderError, cohere, wait};
 use crate::catalog::Provider;
 use crate::protocol::{ErrorBody, Timestamp};
 
@@ -168,6 +169,48 @@ fn status_of(value: &Value) -> Option<u16> {
     (400..600).contains(&number).then_some(number)
 }
 
+/// A status by which a provider means another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Meant {
+    /// The status that it sends.
+    pub(super) status: u16,
+    /// When it means another one.
+    pub(super) when: When,
+    /// The status that is meant.
+    pub(super) means: u16,
+}
+
+/// What of an error tells that another status is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// The status alone.
+    Always,
+    /// One of these codes.
+    Code(&'static [&'static str]),
+    /// It says that the prompt is what is refused.
+    Flagged,
+    /// Its message says that the conversation is longer than the model's context.
+    TooLong,
+}
+
+/// The statuses by which a provider means others.
+const fn statuses(provider: Provider) -> &'static [Meant] {
+    match provider {
+        Provider::Anthropic | Provider::Gemini => &[],
+        Provider::Cohere => cohere::STATUSES,
+        Provider::Openai
+        | Provider::AzureOpenai
+        | Provider::Mistral
+        | Provider::Groq
+        | Provider::Together
+        | Provider::Perplexity
+        | Provider::Openrouter
+        | Provider::Ollama
+        | Provider::Xrouter
+        | Provider::OpenaiCompatible => quirks(provider).errors.statuses,
+    }
+}
+
 /// The status that is meant. Inside of a stream it stands in the body or follows from the kind of error.
 fn meant(provider: Provider, status: u16, told: Option<&Told>) -> u16 {
     let kind = told.map_or("", |told| told.kind.as_str());
@@ -176,21 +219,24 @@ fn meant(provider: Provider, status: u16, told: Option<&Told>) -> u16 {
     if told.and_then(|told| told.reason.as_deref()).is_some_and(|reason| reason.starts_with("API_KEY_")) {
         return 401;
     }
-    match (provider, status) {
-        // What was paid for is used up: waiting does not help.
-        (_, 429) if matches!(code, "insufficient_quota" | "enforced_spend_limit_reached") => return 402,
-        // Its word for a prompt that was blocked.
-        (Provider::Openrouter, 403) if told.is_some_and(|told| told.flagged) => return 400,
-        // The model wrote a call or JSON that is none: it may do better, or another may.
-        (Provider::Groq, 400) if matches!(code, "tool_use_failed" | "json_validate_failed") => return 502,
-        // An invalid token.
-        (Provider::Cohere, 498) => return 401,
-        // Its flexible capacity is used up.
-        (Provider::Groq, 498) => return 503,
-        // The text and its answer are longer than the context.
-        (Provider::Together, 403) if is_too_long(message) => return 400,
-        (_, 400..600) => return status,
-        _ => {}
+    // What was paid for is used up: waiting does not help.
+    if status == 429 && matches!(code, "insufficient_quota" | "enforced_spend_limit_reached") {
+        return 402;
+    }
+    let is_meant = |meant: &&Meant| {
+        meant.status == status
+            && match meant.when {
+                When::Always => true,
+                When::Code(codes) => codes.contains(&code),
+                When::Flagged => told.is_some_and(|told| told.flagged),
+                When::TooLong => is_too_long(message),
+            }
+    };
+    if let Some(meant) = statuses(provider).iter().find(is_meant) {
+        return meant.means;
+    }
+    if (400..600).contains(&status) {
+        return status;
     }
     if let Some(status) = told.and_then(|told| told.status) {
         return status;

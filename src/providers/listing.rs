@@ -6,6 +6,8 @@
 use reqwest::Url;
 use serde_json::Value;
 
+use super::openai::quirks;
+use super::{anthropic, cohere, gemini};
 use crate::catalog::Provider;
 use crate::protocol::Timestamp;
 
@@ -29,6 +31,83 @@ pub struct Page {
     pub next: Option<Url>,
 }
 
+/// Where a provider lists its models, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Listing {
+    /// The address of the list.
+    pub(super) at: ListedAt,
+    /// What is asked of it.
+    pub(super) query: &'static [(&'static str, &'static str)],
+    /// What tells a model that chats: all of it must hold.
+    pub(super) chats: &'static [Sign],
+    /// How the next page is asked for, where there are several.
+    pub(super) cursor: Option<Cursor>,
+}
+
+impl Listing {
+    /// OpenAI's: `/models`, one page.
+    pub(super) const PLAIN: Listing = Listing { at: ListedAt::Models, query: &[], chats: &[], cursor: None };
+}
+
+/// The address of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListedAt {
+    /// `{root}/models`.
+    Models,
+    /// The same, in another version of the API: what the root has, and what stands there instead.
+    Version(&'static str, &'static str),
+    /// In another API of the provider, whose root lacks this ending.
+    OwnApi {
+        /// What the root ends with.
+        without: &'static str,
+        /// The path below.
+        path: &'static [&'static str],
+    },
+    /// A path of the resource for dated versions of the API, else `{root}/models`.
+    Resource(&'static str),
+}
+
+/// What tells that a model is one for this router. A list that does not tell is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// The list at this JSON pointer has this word.
+    Lists(&'static str, &'static str),
+    /// The text at this JSON pointer is one of these.
+    OneOf(&'static str, &'static [&'static str]),
+    /// The value at this JSON pointer is not this one.
+    IsNot(&'static str, bool),
+}
+
+/// How the next page of a list is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cursor {
+    /// The parameter.
+    pub(super) parameter: &'static str,
+    /// The member of a page that has its value.
+    pub(super) told_in: &'static str,
+    /// The member that says whether there is a next page, where one does.
+    pub(super) if_true: Option<&'static str>,
+}
+
+/// How a provider lists its models.
+pub(super) const fn listing(provider: Provider) -> &'static Listing {
+    match provider {
+        Provider::Anthropic => &anthropic::LISTING,
+        Provider::Gemini => &gemini::LISTING,
+        Provider::Cohere => &cohere::LISTING,
+        Provider::Openai
+        | Provider::AzureOpenai
+        | Provider::Mistral
+        | Provider::Groq
+        | Provider::Together
+        | Provider::Perplexity
+        | Provider::Openrouter
+        | Provider::Ollama
+        | Provider::Xrouter
+        | Provider::OpenaiCompatible => &quirks(provider).probe,
+    }
+}
+
 /// Reads a page that came from an address; `None` if it is no list of models.
 #[must_use]
 pub fn page(provider: Provider, url: &Url, body: &[u8]) -> Option<Page> {
@@ -43,20 +122,23 @@ pub fn page(provider: Provider, url: &Url, body: &[u8]) -> Option<Page> {
         },
         _ => return None,
     };
-    let models = rows.iter().filter(|row| chats(provider, row)).filter_map(model).collect();
-    Some(Page { models, next: next(provider, url, &json) })
+    let Listing { chats, cursor, .. } = listing(provider);
+    let models = rows.iter().filter(|row| chats.iter().all(|sign| sign.holds(row))).filter_map(model).collect();
+    Some(Page { models, next: cursor.and_then(|cursor| next(cursor, url, &json)) })
 }
 
-/// Whether a model is one for this router. Lists that do not tell are believed.
-fn chats(provider: Provider, row: &Value) -> bool {
-    let has = |field: &Value, word: &str| field.as_array().is_none_or(|words| words.iter().any(|known| known == word));
-    match provider {
-        Provider::Gemini => has(&row["supportedGenerationMethods"], "generateContent"),
-        Provider::Cohere => has(&row["endpoints"], "chat") && row["is_deprecated"] != true,
-        Provider::Together => row["type"].as_str().is_none_or(|kind| matches!(kind, "chat" | "language")),
-        Provider::Mistral => row["capabilities"]["completion_chat"] != false,
-        Provider::AzureOpenai => row["capabilities"]["chat_completion"] != false,
-        _ => true,
+impl Sign {
+    fn holds(self, row: &Value) -> bool {
+        match self {
+            Sign::Lists(place, word) => {
+                let words = row.pointer(place).and_then(Value::as_array);
+                words.is_none_or(|words| words.iter().any(|known| known == word))
+            }
+            Sign::OneOf(place, words) => {
+                row.pointer(place).and_then(Value::as_str).is_none_or(|word| words.contains(&word))
+            }
+            Sign::IsNot(place, value) => row.pointer(place).is_none_or(|told| *told != value),
+        }
     }
 }
 
@@ -90,13 +172,11 @@ fn whole(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_f64().filter(|figure| (1.0..1e12).contains(figure)).map(|figure| figure as u64))
 }
 
-fn next(provider: Provider, url: &Url, json: &Value) -> Option<Url> {
-    let (name, cursor) = match provider {
-        Provider::Anthropic if json["has_more"] == true => ("after_id", json["last_id"].as_str()?),
-        Provider::Gemini => ("pageToken", json["nextPageToken"].as_str()?),
-        Provider::Cohere => ("page_token", json["next_page_token"].as_str()?),
-        _ => return None,
-    };
+fn next(cursor: Cursor, url: &Url, json: &Value) -> Option<Url> {
+    if cursor.if_true.is_some_and(|name| json[name] != true) {
+        return None;
+    }
+    let (name, cursor) = (cursor.parameter, json[cursor.told_in].as_str()?);
     if cursor.is_empty() {
         return None;
     }

@@ -3,7 +3,9 @@
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 
 use super::Dialect;
-use crate::catalog::{Abilities, Catalog, Price, Provider};
+use super::listing::{ListedAt, listing};
+use super::openai::{CallAt, Key, quirks};
+use crate::catalog::{Abilities, Catalog, Price};
 use crate::config::{Secret, Upstream};
 
 /// A callable upstream.
@@ -85,10 +87,10 @@ impl Target {
     }
 
     fn chat_url(&self, model: &str, stream: bool) -> reqwest::Url {
-        match (self.dialect, self.upstream.provider) {
-            (Dialect::Anthropic, _) => self.below(&["messages"]),
-            (Dialect::Cohere | Dialect::CohereV1, _) => self.below(&["chat"]),
-            (Dialect::Gemini, _) => {
+        match self.dialect {
+            Dialect::Anthropic => self.below(&["messages"]),
+            Dialect::Cohere | Dialect::CohereV1 => self.below(&["chat"]),
+            Dialect::Gemini => {
                 let model = model.strip_prefix("models/").unwrap_or(model);
                 let operation = if stream { "streamGenerateContent" } else { "generateContent" };
                 // A segment is escaped, so that no name of a model leads elsewhere.
@@ -98,45 +100,33 @@ impl Target {
                 }
                 url
             }
-            (Dialect::Openai, Provider::AzureOpenai) => self.azure(model),
-            (Dialect::Openai, _) => self.below(&["chat", "completions"]),
+            Dialect::Openai => match quirks(self.upstream.provider).call.at {
+                CallAt::Deployment => self.azure(model),
+                CallAt::ChatCompletions => self.below(&["chat", "completions"]),
+            },
         }
     }
 
     /// Where its models are listed; a cursor is added by the caller.
     #[must_use]
     pub fn models_url(&self) -> reqwest::Url {
-        let provider = self.upstream.provider;
-        let mut url = match provider {
-            Provider::Cohere => {
-                let mut url = self.root.clone();
-                url.set_path(&self.root.path().replacen("/v2", "/v1", 1));
-                below(url, &["models"])
-            }
-            Provider::Ollama => {
-                let mut url = self.root.clone();
-                url.set_path(self.root.path().trim_end_matches('/').trim_end_matches("/v1"));
-                below(url, &["api", "tags"])
-            }
-            Provider::AzureOpenai if self.upstream.azure_version().is_some() => {
-                let mut url = self.root.clone();
-                url.set_path("/openai/models");
-                url
-            }
-            _ => self.below(&["models"]),
+        let listing = listing(self.upstream.provider);
+        let with_path = |path: &str| {
+            let mut url = self.root.clone();
+            url.set_path(path);
+            url
         };
-        match provider {
-            Provider::AzureOpenai => self.dated(&mut url),
-            Provider::Anthropic => {
-                url.query_pairs_mut().append_pair("limit", "1000");
+        let mut url = match listing.at {
+            ListedAt::Version(here, there) => below(with_path(&self.root.path().replacen(here, there, 1)), &["models"]),
+            ListedAt::OwnApi { without, path } => {
+                below(with_path(self.root.path().trim_end_matches('/').trim_end_matches(without)), path)
             }
-            Provider::Gemini => {
-                url.query_pairs_mut().append_pair("pageSize", "1000");
-            }
-            Provider::Cohere => {
-                url.query_pairs_mut().append_pair("page_size", "1000").append_pair("endpoint", "chat");
-            }
-            _ => {}
+            ListedAt::Resource(path) if self.upstream.azure_version().is_some() => with_path(path),
+            ListedAt::Models | ListedAt::Resource(_) => self.below(&["models"]),
+        };
+        self.dated(&mut url);
+        if !listing.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(listing.query);
         }
         url
     }
@@ -196,40 +186,36 @@ fn headers(upstream: &Upstream, dialect: Dialect) -> Option<HeaderMap> {
         value.set_sensitive(true);
         Some(value)
     };
-    match (dialect, upstream.provider, key) {
-        // A token of an account instead of a key.
-        (Dialect::Anthropic, _, Some(key)) if key.expose().starts_with("sk-ant-oat") => {
-            let mut headers = base_headers(Some(key))?;
-            headers.insert("anthropic-version", version(upstream)?);
-            headers.insert("anthropic-beta", HeaderValue::from_static("oauth-2025-04-20"));
-            Some(headers)
+    let with = |name: &'static str, key: Option<&Secret>| {
+        let mut headers = base_headers(None)?;
+        if let Some(key) = key {
+            headers.insert(name, secret(key.expose())?);
         }
-        (Dialect::Anthropic, _, key) => {
-            let mut headers = base_headers(None)?;
+        Some(headers)
+    };
+    match dialect {
+        Dialect::Anthropic => {
+            // A token of an account instead of a key.
+            let token = key.filter(|key| key.expose().starts_with("sk-ant-oat"));
+            let mut headers = if token.is_some() { base_headers(token)? } else { with("x-api-key", key)? };
             headers.insert("anthropic-version", version(upstream)?);
-            if let Some(key) = key {
-                headers.insert("x-api-key", secret(key.expose())?);
+            if token.is_some() {
+                headers.insert("anthropic-beta", HeaderValue::from_static("oauth-2025-04-20"));
             }
             Some(headers)
         }
-        (Dialect::Gemini, _, Some(key)) => {
-            let mut headers = base_headers(None)?;
-            headers.insert("x-goog-api-key", secret(key.expose())?);
-            Some(headers)
-        }
-        // A token of Entra is a JWT; a key is not.
-        (_, Provider::AzureOpenai, Some(key)) if !key.expose().starts_with("eyJ") => {
-            let mut headers = base_headers(None)?;
-            headers.insert("api-key", secret(key.expose())?);
-            Some(headers)
-        }
-        (Dialect::CohereV1, _, key) => {
+        Dialect::Gemini => with("x-goog-api-key", key),
+        Dialect::Cohere => base_headers(key),
+        Dialect::CohereV1 => {
             let mut headers = base_headers(key)?;
             // Written so in its reference: without it, a stream is lines of JSON.
             headers.insert("accepts", HeaderValue::from_static("text/event-stream"));
             Some(headers)
         }
-        (_, _, key) => base_headers(key),
+        Dialect::Openai => match quirks(upstream.provider).call.key {
+            Key::Header { name, bearer } if key.is_none_or(|key| !key.expose().starts_with(bearer)) => with(name, key),
+            Key::Header { .. } | Key::Bearer => base_headers(key),
+        },
     }
 }
 

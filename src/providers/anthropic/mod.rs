@@ -12,7 +12,24 @@ mod schema;
 pub(super) use answer::{Stream, whole};
 pub(super) use request::encode;
 
+use super::Source;
+use super::listing::{Cursor, Listing};
 use crate::protocol::{TokenBuckets, TokenUsage};
+
+/// The pages that this folder follows.
+pub(super) const SOURCES: &[Source] = &[
+    Source { page: "https://platform.claude.com/docs/en/api/messages/create", read: "2026-11-25" },
+    Source { page: "https://platform.claude.com/docs/en/about-claude/models/overview", read: "2026-11-25" },
+    Source { page: "https://platform.claude.com/docs/en/build-with-claude/structured-outputs", read: "2026-11-25" },
+    Source { page: "https://platform.claude.com/docs/en/build-with-claude/prompt-caching", read: "2026-11-25" },
+];
+
+/// Its list of models: pages go on from the last model's id.
+pub(super) const LISTING: Listing = Listing {
+    query: &[("limit", "1000")],
+    cursor: Some(Cursor { parameter: "after_id", told_in: "last_id", if_true: Some("has_more") }),
+    ..Listing::PLAIN
+};
 
 /// `usage` as this API writes it: `input_tokens` are those that no cache served or kept.
 ///

@@ -13,11 +13,30 @@ pub(super) use v1::{Stream as StreamV1, encode as encode_v1, whole as whole_v1};
 
 use serde_json::Value;
 
-use super::ProviderError;
 use super::drops::{Drops, EncodeError};
+use super::failure::{Meant, When};
+use super::listing::{Cursor, ListedAt, Listing, Sign};
 use super::pieces::{Finish, Piece, Said, url_citation};
+use super::{ProviderError, Source};
 use crate::catalog::Provider;
 use crate::protocol::{Count, Members, TokenBuckets, TokenUsage};
+
+/// The pages that this folder follows.
+pub(super) const SOURCES: &[Source] = &[
+    Source { page: "https://docs.cohere.com/reference/chat", read: "2026-11-25" },
+    Source { page: "https://docs.cohere.com/v1/reference/chat", read: "2026-11-25" },
+];
+
+/// Its list of models stands in version 1 of its API only.
+pub(super) const LISTING: Listing = Listing {
+    at: ListedAt::Version("/v2", "/v1"),
+    query: &[("page_size", "1000"), ("endpoint", "chat")],
+    chats: &[Sign::Lists("/endpoints", "chat"), Sign::IsNot("/is_deprecated", true)],
+    cursor: Some(Cursor { parameter: "page_token", told_in: "next_page_token", if_true: None }),
+};
+
+/// An invalid token has a status of its own.
+pub(super) const STATUSES: &[Meant] = &[Meant { status: 498, when: When::Always, means: 401 }];
 
 /// `usage` (`meta` in version 1): `tokens` is what the model read and wrote, `billed_units` what is billed, which
 /// leaves Cohere's own preamble out. Counts are floats in its schema. Reasoning is not told apart.

@@ -11,7 +11,23 @@ pub(super) use answer::{Stream, whole};
 pub(super) use content::media_type_of;
 pub(super) use request::encode;
 
+use super::Source;
+use super::listing::{Cursor, Listing, Sign};
 use crate::protocol::{Count, TokenBuckets, TokenUsage};
+
+/// The pages that this folder follows.
+pub(super) const SOURCES: &[Source] = &[
+    Source { page: "https://ai.google.dev/api/generate-content", read: "2026-11-25" },
+    Source { page: "https://ai.google.dev/gemini-api/docs/openai", read: "2026-11-25" },
+];
+
+/// Its list of models, among them many that do not chat.
+pub(super) const LISTING: Listing = Listing {
+    query: &[("pageSize", "1000")],
+    chats: &[Sign::Lists("/supportedGenerationMethods", "generateContent")],
+    cursor: Some(Cursor { parameter: "pageToken", told_in: "nextPageToken", if_true: None }),
+    ..Listing::PLAIN
+};
 
 /// `usageMetadata`: thoughts come on top of the candidates, tool prompts on top of the prompt, and what is
 /// cached is a part of the prompt.

@@ -1,9 +1,13 @@
 //! Answers of this family, where a strict client would stumble: put right, and everything else kept.
+//!
+//! What only one provider does stands in its quirks. The rest here is done for all whose answers are put right: what
+//! is right already stays as it is.
 
 use serde_json::{Map, Value, json};
 
 use super::super::ProviderError;
 use super::super::failure;
+use super::quirks::{Answers, Quirks, Usage, Word, quirks};
 use crate::catalog::Provider;
 use crate::protocol::TokenUsage;
 
@@ -11,8 +15,11 @@ use crate::protocol::TokenUsage;
 #[derive(Debug)]
 pub struct Normaliser {
     provider: Provider,
-    /// Azure's first chunk has no choices, only what the prompt's filter found: it goes with the next one.
-    filter: Option<Value>,
+    quirks: &'static Quirks,
+    /// A member of a chunk without choices that goes out with the next chunk.
+    carries: Option<&'static str>,
+    /// Its value, between the two.
+    carried: Option<Value>,
     /// The head of the last chunk, for one of the router's own.
     head: Option<(Value, Value, Value)>,
     /// Usage that came in chunks of the answer.
@@ -26,11 +33,12 @@ impl Normaliser {
     /// For a provider; `None` if its answers pass as they are.
     #[must_use]
     pub fn new(provider: Provider, is_stream: bool) -> Option<Self> {
-        let strange = matches!(
-            provider,
-            Provider::Mistral | Provider::Groq | Provider::Together | Provider::Perplexity | Provider::AzureOpenai
-        );
-        strange.then_some(Normaliser { provider, filter: None, head: None, usage: None, tier: None, is_stream })
+        let quirks = quirks(provider);
+        let carries = match quirks.answers {
+            Answers::Pass => return None,
+            Answers::PutRight { carries } => carries,
+        };
+        Some(Normaliser { provider, quirks, carries, carried: None, head: None, usage: None, tier: None, is_stream })
     }
 
     /// An answer or a chunk, put right; `None` if it is to be left out.
@@ -44,8 +52,8 @@ impl Normaliser {
             let reason = "it is no JSON object".to_owned();
             return Err(ProviderError::Malformed { provider: self.provider, reason });
         }
-        if failure::is_error(json) || answer["x_groq"]["error"].is_string() {
-            return Err(self.error(&answer, json));
+        if let Some(error) = self.error(&answer, json) {
+            return Err(error);
         }
         if self.is_stream {
             if !self.hold(&mut answer) {
@@ -53,18 +61,13 @@ impl Normaliser {
             }
             self.head = Some((answer["id"].clone(), answer["created"].clone(), answer["model"].clone()));
         }
-        if self.provider == Provider::Groq
-            && let Some(tier) = answer["service_tier"].as_str()
-        {
-            let known = match tier {
-                "on_demand" => "default",
-                "performance" => "priority",
-                other => other,
-            };
-            answer["service_tier"] = known.into();
+        let own = answer["service_tier"].as_str();
+        let word = |word: &&Word| word.field == "service_tier" && word.own.is_some() && word.own == own;
+        if let Some(word) = self.quirks.fields.words.iter().find(word) {
+            answer["service_tier"] = word.openai.into();
         }
         if let Some(usage) = answer.get_mut("usage") {
-            let tier = usage_right(usage);
+            let tier = usage_right(&self.quirks.usage, usage);
             if answer.get("service_tier").is_none()
                 && let Some(tier) = tier
             {
@@ -79,24 +82,28 @@ impl Normaliser {
         Ok(Some(answer.to_string().into_bytes()))
     }
 
-    fn error(&self, answer: &Value, json: &[u8]) -> ProviderError {
+    /// The error that an answer is.
+    fn error(&self, answer: &Value, json: &[u8]) -> Option<ProviderError> {
         let none = reqwest::header::HeaderMap::new();
-        match answer["x_groq"]["error"].as_str() {
-            Some(message) => {
-                failure::read(self.provider, 200, &none, json!({ "error": message }).to_string().as_bytes())
-            }
-            None => failure::read(self.provider, 200, &none, json),
+        let elsewhere = self.quirks.errors.elsewhere.and_then(|place| answer.pointer(place)?.as_str());
+        if let Some(message) = elsewhere {
+            let told = json!({ "error": message }).to_string();
+            return Some(failure::read(self.provider, 200, &none, told.as_bytes()));
         }
+        failure::is_error(json).then(|| failure::read(self.provider, 200, &none, json))
     }
 
     /// Keeps what must not stand in this chunk; whether the chunk goes out at all.
     fn hold(&mut self, answer: &mut Value) -> bool {
         let usage = match answer.get_mut("usage").map(Value::take) {
             Some(usage) if usage.is_object() => Some(usage),
-            _ => answer["x_groq"].get("usage").filter(|usage| usage.is_object()).cloned(),
+            _ => {
+                let elsewhere = self.quirks.usage.elsewhere.and_then(|place| answer.pointer(place));
+                elsewhere.filter(|usage| usage.is_object()).cloned()
+            }
         };
         if let Some(mut usage) = usage {
-            self.tier = usage_right(&mut usage).or_else(|| self.tier.take());
+            self.tier = usage_right(&self.quirks.usage, &mut usage).or_else(|| self.tier.take());
             self.usage = Some(usage);
         }
         if let Some(members) = answer.as_object_mut() {
@@ -104,13 +111,13 @@ impl Normaliser {
         }
         let empty = answer["choices"].as_array().is_none_or(Vec::is_empty);
         if empty {
-            if let Some(found) = answer.get_mut("prompt_filter_results") {
-                self.filter = Some(found.take());
+            if let Some(value) = self.carries.and_then(|name| answer.get_mut(name)) {
+                self.carried = Some(value.take());
             }
             return false;
         }
-        if let Some(found) = self.filter.take() {
-            answer["prompt_filter_results"] = found;
+        if let (Some(name), Some(value)) = (self.carries, self.carried.take()) {
+            answer[name] = value;
         }
         if let Some((id, created, model)) = self.head.as_ref().filter(|_| answer["id"] == "") {
             // Azure's later findings come without a head.
@@ -123,11 +130,8 @@ impl Normaliser {
     }
 
     fn choice(&self, choice: &mut Map<String, Value>) {
-        let finish = match choice.get("finish_reason").and_then(Value::as_str) {
-            Some("eos") => Some("stop"),
-            Some("model_length") => Some("length"),
-            _ => None,
-        };
+        let own = choice.get("finish_reason").and_then(Value::as_str);
+        let finish = self.quirks.finish.iter().find(|(word, _)| own == Some(*word)).map(|(_, openai)| *openai);
         if let Some(finish) = finish {
             choice.insert("finish_reason".to_owned(), finish.into());
         }
@@ -194,10 +198,11 @@ fn call_right(call: &mut Map<String, Value>, index: usize, is_piece: bool) {
     }
 }
 
-/// Mistral's older name for cached tokens gets OpenAI's as well; the class of service that it has in there, if any.
-fn usage_right(usage: &mut Value) -> Option<Value> {
+/// A provider's own name for cached tokens gets OpenAI's as well; the class of service that stands in there, if any.
+fn usage_right(quirks: &Usage, usage: &mut Value) -> Option<Value> {
     let members = usage.as_object_mut()?;
-    if let Some(cached) = members.get("num_cached_tokens").filter(|count| count.is_u64()).cloned() {
+    let cached = quirks.cached.and_then(|name| members.get(name)).filter(|count| count.is_u64()).cloned();
+    if let Some(cached) = cached {
         let details = members.entry("prompt_tokens_details").or_insert_with(|| json!({}));
         if details.is_null() {
             *details = json!({});
@@ -206,7 +211,7 @@ fn usage_right(usage: &mut Value) -> Option<Value> {
             details.entry("cached_tokens").or_insert(cached);
         }
     }
-    members.get("service_tier").filter(|tier| tier.is_string()).cloned()
+    members.get("service_tier").filter(|tier| quirks.has_tier && tier.is_string()).cloned()
 }
 
 /// Together's probabilities, in OpenAI's form: lists beside each other, or in a stream one figure.
