@@ -140,7 +140,7 @@ impl Gateway {
             None => conversation.insert(Conversation::parse(request.body()).map_err(EncodeError::from)?),
         };
         // Boxed: it is large, and most requests have no pictures.
-        let fetched = Box::pin(self.pictures.fetch(conversation, target.dialect, target.upstream.provider));
+        let fetched = Box::pin(self.pictures.fetch(conversation, target.dialect));
         let fetched = fetched.await.map_err(|(param, source)| ProviderError::Picture { param, source })?;
         let context = Context { fetched: &fetched, ..context };
         Ok(target.dialect.encode(conversation, &context, request.stream)?)

@@ -79,7 +79,16 @@ impl Dialect {
             Provider::Gemini => Dialect::Gemini,
             Provider::Cohere if upstream.endpoint.root().ends_with("/v1") => Dialect::CohereV1,
             Provider::Cohere => Dialect::Cohere,
-            _ => Dialect::Openai,
+            Provider::Openai
+            | Provider::AzureOpenai
+            | Provider::Mistral
+            | Provider::Groq
+            | Provider::Together
+            | Provider::Perplexity
+            | Provider::Openrouter
+            | Provider::Ollama
+            | Provider::Xrouter
+            | Provider::OpenaiCompatible => Dialect::Openai,
         }
     }
 
@@ -121,18 +130,17 @@ impl Dialect {
     /// # Errors
     /// It is none, or an error.
     pub fn decode(self, provider: Provider, body: Bytes, created: i64, asked: &str) -> Result<Answer, ProviderError> {
-        if self == Dialect::Openai {
-            return pass(provider, body);
-        }
+        let read = match self {
+            Dialect::Openai => return pass(provider, body),
+            Dialect::Anthropic => anthropic::whole,
+            Dialect::Gemini => gemini::whole,
+            Dialect::Cohere => cohere::whole,
+            Dialect::CohereV1 => cohere::whole_v1,
+        };
         if failure::is_error(&body) {
             return Err(failure::read(provider, 200, &HeaderMap::new(), &body));
         }
-        let Whole { said, raw_usage, native } = match self {
-            Dialect::Anthropic => anthropic::whole(&body)?,
-            Dialect::Gemini => gemini::whole(&body)?,
-            Dialect::Cohere => cohere::whole(&body)?,
-            Dialect::CohereV1 | Dialect::Openai => cohere::whole_v1(&body)?,
-        };
+        let Whole { said, raw_usage, native } = read(&body)?;
         let mut assembler = Assembler::new(created, asked);
         let completion = assembler.completion(said);
         let body = serde_json::to_vec(&completion)

@@ -87,7 +87,10 @@ impl ProviderError {
         let (message, detail) = match self {
             ProviderError::Status { message, detail, .. } => (message, detail.as_deref_mut()),
             ProviderError::Malformed { reason, .. } | ProviderError::Unreachable { reason, .. } => (reason, None),
-            _ => return,
+            ProviderError::Timeout { .. }
+            | ProviderError::Encode(_)
+            | ProviderError::Picture { .. }
+            | ProviderError::NoModel { .. } => return,
         };
         let mut texts = vec![message];
         if let Some(detail) = detail {
@@ -112,7 +115,10 @@ impl ProviderError {
             | ProviderError::Picture { .. }
             | ProviderError::Status { status: 400 | 413 | 422, .. } => Verdict::Client,
             ProviderError::Status { status: 401..=404, .. } => Verdict::Operator,
-            _ => Verdict::Upstream,
+            ProviderError::Status { .. }
+            | ProviderError::Unreachable { .. }
+            | ProviderError::Timeout { .. }
+            | ProviderError::Malformed { .. } => Verdict::Upstream,
         }
     }
 

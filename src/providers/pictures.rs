@@ -10,7 +10,6 @@ use reqwest::{Url, redirect};
 
 use super::dialect::{Dialect, Fetched};
 use super::gemini;
-use crate::catalog::Provider;
 use crate::protocol::Conversation;
 use crate::protocol::conversation::{Image, PartKind, Turn};
 
@@ -75,10 +74,9 @@ impl Pictures {
         &self,
         conversation: &Conversation<'_>,
         dialect: Dialect,
-        provider: Provider,
     ) -> Result<Fetched, (String, PictureError)> {
         let mut fetched = Fetched::new();
-        for (path, url) in wanted(conversation, dialect, provider) {
+        for (path, url) in wanted(conversation, dialect) {
             if fetched.contains_key(url) {
                 continue;
             }
@@ -117,16 +115,12 @@ impl Pictures {
 }
 
 /// The pictures that a dialect cannot take by their address, with their fields.
-fn wanted<'c>(
-    conversation: &'c Conversation<'_>,
-    dialect: Dialect,
-    provider: Provider,
-) -> impl Iterator<Item = (String, &'c str)> {
-    let takes = move |url: &str| match (dialect, provider) {
+fn wanted<'c>(conversation: &'c Conversation<'_>, dialect: Dialect) -> impl Iterator<Item = (String, &'c str)> {
+    let takes = move |url: &str| match dialect {
         // It must be told the type, and takes no GIF by its address.
-        (Dialect::Gemini, _) => url.starts_with("https://") && gemini::media_type_of(url).is_some(),
-        (Dialect::Anthropic, _) => url.starts_with("https://"),
-        _ => true,
+        Dialect::Gemini => url.starts_with("https://") && gemini::media_type_of(url).is_some(),
+        Dialect::Anthropic => url.starts_with("https://"),
+        Dialect::Openai | Dialect::Cohere | Dialect::CohereV1 => true,
     };
     let parts = conversation.turns.iter().flat_map(|turn| match turn {
         Turn::User { parts }
