@@ -22,7 +22,7 @@ use crate::gateway::{
     marks_of, policy_hash,
 };
 use crate::protocol::Timestamp;
-use crate::providers::{Client, Memory, Pictures, Target};
+use crate::providers::{Client, Pictures, Target, TurnStore};
 use crate::routing::{Classifier, Embedded, LlmClassifier, LlmSettings, Policy, Rules, Thresholds};
 use crate::server::serve;
 use crate::store::{OpenError, Store};
@@ -108,7 +108,7 @@ impl App {
             listeners: Arc::new(listeners),
             client,
             catalog,
-            memory: Memory::default(),
+            turns: TurnStore::default(),
             pictures: Pictures::new()?,
             offers: Offers::default(),
         });

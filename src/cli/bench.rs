@@ -157,7 +157,7 @@ async fn stream(client: &Client, engine: &Target, body: &Value) -> Result<(Durat
         let mut reply = client.chat(engine, "", true, Bytes::from(body.to_string())).await?;
         if !reply.status.is_success() {
             let text = reply.body().await.unwrap_or_default();
-            return Err(crate::providers::failure(provider, reply.status.as_u16(), &reply.headers, &text));
+            return Err(crate::providers::read_error(provider, reply.status.as_u16(), &reply.headers, &text));
         }
         let (mut splitter, mut events, mut first, mut tokens) = (SseSplitter::default(), Vec::new(), None, 0);
         while let Some(piece) = reply.chunk().await? {

@@ -58,7 +58,7 @@ impl Gateway {
                 }
             };
             record.attempt(self, target, model, outbound.dropped);
-            let ask = Ask { target, model, include_usage: request.include_usage, memory: &self.memory, scope };
+            let ask = Ask { target, model, include_usage: request.include_usage, turns: &self.turns, scope };
             let opened = self.call(ask, request.stream, outbound.body, &mut record).await;
             record.responded();
             let error = match opened {
@@ -131,7 +131,7 @@ impl Gateway {
         conversation: &mut Option<Conversation<'a>>,
     ) -> Result<Outbound, ProviderError> {
         let none = Fetched::new();
-        let context = Context { upstream: &target.upstream, model, scope, memory: &self.memory, fetched: &none };
+        let context = Context { upstream: &target.upstream, model, scope, turns: &self.turns, fetched: &none };
         if !target.dialect.translates() {
             return Ok(Dialect::patch(request, &context)?);
         }
@@ -174,8 +174,8 @@ impl Gateway {
             let usage = answer.raw_usage.map(|raw| (answer.usage, raw));
             record.answered(answer.model.as_deref(), usage);
             record.answer(&answer.body);
-            if let Some(kept) = &answer.kept {
-                self.memory.keep(ask.scope, upstream.provider, kept);
+            if let Some(turn) = &answer.turn {
+                self.turns.keep(ask.scope, upstream.provider, turn);
             }
             Ok(Opened::Whole(answer.body))
         }
@@ -191,7 +191,7 @@ impl Gateway {
         // Before it is cut to a length that can be shown: half of a key is too much.
         let text = without_secrets(text, ask.target.upstream.secrets());
         let status = reply.status.as_u16();
-        Err(providers::failure(ask.target.upstream.provider, status, &reply.headers, &text))
+        Err(providers::read_error(ask.target.upstream.provider, status, &reply.headers, &text))
     }
 }
 

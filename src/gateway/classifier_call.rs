@@ -68,7 +68,7 @@ impl ClassifierCall {
             let text = answer.choices.into_iter().next().and_then(|choice| choice.message.content).unwrap_or_default();
             return Ok(AskPiece { text, usage: answer.usage }.only());
         }
-        Err(ask_error(&providers::failure(provider, status, &reply.headers, &body)))
+        Err(ask_error(&providers::read_error(provider, status, &reply.headers, &body)))
     }
 }
 
@@ -123,7 +123,7 @@ fn read(event: &[u8]) -> Result<Option<AskPiece>, AskError> {
     let Some(data) = providers::data(event).filter(|data| data.as_ref() != b"[DONE]") else { return Ok(None) };
     let Ok(view) = serde_json::from_slice::<ChunkView<'_>>(&data) else { return Ok(None) };
     if view.is_error() {
-        return Err(ask_error(&providers::failure(Provider::OpenaiCompatible, 200, &HeaderMap::new(), &data)));
+        return Err(ask_error(&providers::read_error(Provider::OpenaiCompatible, 200, &HeaderMap::new(), &data)));
     }
     Ok(Some(AskPiece { text: view.text().to_owned(), usage: view.token_usage() }))
 }

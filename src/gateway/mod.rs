@@ -33,7 +33,7 @@ use crate::cache::{Answers, Cache};
 use crate::catalog::{ByTier, Catalog, Source, Tier, UnknownTier};
 use crate::config::Strategy;
 use crate::protocol::{Arrival, Caller, ChatRequest, RequestError, RequestId};
-use crate::providers::{Client, Memory, Pictures, ProviderError, Target};
+use crate::providers::{Client, Pictures, ProviderError, Target, TurnStore};
 use crate::routing::{Classifier, Policy};
 
 pub use classifier_call::ClassifierCall;
@@ -90,7 +90,7 @@ pub struct Gateway {
     /// Prices.
     pub catalog: Arc<Catalog>,
     /// Turns that their providers will want back.
-    pub memory: Memory,
+    pub turns: TurnStore,
     /// Fetches pictures for dialects that take no addresses.
     pub pictures: Pictures,
     /// What the upstreams offer.

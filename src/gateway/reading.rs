@@ -123,7 +123,7 @@ pub(super) fn error_in_stream(provider: Provider, data: &[u8]) -> ProviderError 
     let none = reqwest::header::HeaderMap::new();
     if !providers::is_error(data) {
         // The model failed, and says so with its finish reason only.
-        return providers::failure(provider, 200, &none, br#"{"error":{"message":"the model failed"}}"#);
+        return providers::read_error(provider, 200, &none, br#"{"error":{"message":"the model failed"}}"#);
     }
-    providers::failure(provider, 200, &none, data)
+    providers::read_error(provider, 200, &none, data)
 }

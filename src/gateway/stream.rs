@@ -14,7 +14,7 @@ use super::record::{UnderWay, end};
 use crate::catalog::Provider;
 use crate::config::Secret;
 use crate::protocol::{ChunkView, ErrorBody, ErrorEnvelope};
-use crate::providers::{self, Memory, ProviderError, Reply, SseSplitter, Target};
+use crate::providers::{self, ProviderError, Reply, SseSplitter, Target, TurnStore};
 
 /// How long the end of the connection is waited for after `[DONE]`, so that it can be used again.
 const LINGER: Duration = Duration::from_millis(250);
@@ -27,7 +27,7 @@ struct Facts {
     upstream: String,
     idle: Duration,
     deadline: Option<Instant>,
-    memory: Memory,
+    turns: TurnStore,
     scope: String,
     /// What no error may show.
     secrets: Vec<Secret>,
@@ -77,7 +77,7 @@ pub(super) struct Ask<'a> {
     pub(super) target: &'a Target,
     pub(super) model: &'a str,
     pub(super) include_usage: bool,
-    pub(super) memory: &'a Memory,
+    pub(super) turns: &'a TurnStore,
     pub(super) scope: &'a str,
 }
 
@@ -93,7 +93,7 @@ impl Meter {
             let kind = kind.to_owned();
             let body = reply.body().await?;
             if providers::is_error(&body) {
-                return Err(providers::failure(provider, 200, &reply.headers, &body));
+                return Err(providers::read_error(provider, 200, &reply.headers, &body));
             }
             return Err(malformed(format!("its type is `{kind}` instead of text/event-stream")));
         }
@@ -125,7 +125,7 @@ impl Meter {
             upstream: upstream.name.clone(),
             idle: upstream.timeouts.idle,
             deadline: upstream.timeouts.stream_total.map(|limit| Instant::now() + limit),
-            memory: ask.memory.clone(),
+            turns: ask.turns.clone(),
             scope: ask.scope.to_owned(),
             secrets: upstream.secrets().map(Secret::new).collect(),
         };
@@ -316,8 +316,8 @@ impl Meter {
             && self.is_running()
         {
             // Before the bytes go out: the next turn may come at once, and who has the last byte is in the history.
-            if let Some(kept) = translator.kept() {
-                self.facts.memory.keep(&self.facts.scope, self.facts.provider, &kept);
+            if let Some(turn) = translator.turn() {
+                self.facts.turns.keep(&self.facts.scope, self.facts.provider, &turn);
             }
             self.settle(None, true);
         }

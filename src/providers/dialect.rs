@@ -4,10 +4,10 @@ use bytes::Bytes;
 use reqwest::header::HeaderMap;
 
 use super::drops::EncodeError;
-use super::memory::{Kept, Memory};
 use super::openai::Normaliser;
 use super::pieces::{Assembler, Said, Whole};
-use super::{ProviderError, anthropic, cohere, failure, gemini, openai};
+use super::turn_store::{StoredTurn, TurnStore};
+use super::{ProviderError, anthropic, cohere, error_body, gemini, openai};
 use crate::catalog::Provider;
 use crate::config::Upstream;
 use crate::protocol::completion::Chunk;
@@ -41,7 +41,7 @@ pub struct Context<'a> {
     /// The key that the client came with; turns are remembered for it alone.
     pub scope: &'a str,
     /// Turns as their providers wrote them.
-    pub memory: &'a Memory,
+    pub turns: &'a TurnStore,
     /// Pictures that were fetched.
     pub fetched: &'a Fetched,
 }
@@ -67,7 +67,7 @@ pub struct Answer {
     /// The same as the provider wrote it.
     pub raw_usage: Option<String>,
     /// The turn, if its provider will want it back.
-    pub kept: Option<Kept>,
+    pub turn: Option<StoredTurn>,
 }
 
 impl Dialect {
@@ -137,8 +137,8 @@ impl Dialect {
             Dialect::Cohere => cohere::whole,
             Dialect::CohereV1 => cohere::whole_v1,
         };
-        if failure::is_error(&body) {
-            return Err(failure::read(provider, 200, &HeaderMap::new(), &body));
+        if error_body::is_error(&body) {
+            return Err(error_body::read_error(provider, 200, &HeaderMap::new(), &body));
         }
         let Whole { said, raw_usage, native } = read(&body)?;
         let mut assembler = Assembler::new(created, asked);
@@ -150,7 +150,7 @@ impl Dialect {
             model: Some(assembler.model().to_owned()),
             usage: assembler.usage(),
             raw_usage,
-            kept: assembler.kept(native),
+            turn: assembler.turn(native),
         })
     }
 }
@@ -169,13 +169,15 @@ fn pass(provider: Provider, body: Bytes) -> Result<Answer, ProviderError> {
     let view: Result<AnswerView<'_>, _> = serde_json::from_slice(&body);
     let (model, usage, raw_usage) = match view {
         Ok(view) if view.is_failed() => {
-            return Err(failure::read(provider, 200, &HeaderMap::new(), &failed_choice(&body)));
+            return Err(error_body::read_error(provider, 200, &HeaderMap::new(), &failed_choice(&body)));
         }
         Ok(view) => (view.model.as_deref().map(str::to_owned), view.token_usage(), view.raw_usage()),
-        Err(_) if failure::is_error(&body) => return Err(failure::read(provider, 200, &HeaderMap::new(), &body)),
+        Err(_) if error_body::is_error(&body) => {
+            return Err(error_body::read_error(provider, 200, &HeaderMap::new(), &body));
+        }
         Err(error) => return Err(ProviderError::Malformed { provider, reason: error.to_string() }),
     };
-    Ok(Answer { model, usage: usage.unwrap_or_default(), raw_usage, kept: None, body })
+    Ok(Answer { model, usage: usage.unwrap_or_default(), raw_usage, turn: None, body })
 }
 
 /// What a choice that failed says of it.
@@ -310,13 +312,13 @@ impl Translator {
 
     /// The turn, if its provider will want it back.
     #[must_use]
-    pub fn kept(&self) -> Option<Kept> {
+    pub fn turn(&self) -> Option<StoredTurn> {
         let native = match &self.events {
             Events::Anthropic(stream) => stream.native(),
             Events::Gemini(stream) => stream.native(),
             Events::Cohere(_) | Events::CohereV1(_) => None,
         };
-        self.assembler.kept(native)
+        self.assembler.turn(native)
     }
 }
 

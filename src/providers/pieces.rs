@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::memory::Kept;
+use super::turn_store::StoredTurn;
 use crate::protocol::completion::{Choice, Chunk, ChunkChoice, Completion, Delta, Message, Role, ToolCall, WireUsage};
 use crate::protocol::{ReasoningDetail, TokenUsage};
 
@@ -148,12 +148,12 @@ impl Assembler {
     }
 
     /// The first answer as a turn, for its provider to have it back.
-    pub(super) fn kept(&self, native: Option<String>) -> Option<Kept> {
+    pub(super) fn turn(&self, native: Option<String>) -> Option<StoredTurn> {
         let (answer, native) = (self.answers.first()?, native?);
         let calls = answer.calls.iter();
         let calls =
             calls.map(|call| (call.id.clone().unwrap_or_default(), call.function.name.clone().unwrap_or_default()));
-        Some(Kept { text: answer.text.clone(), calls: calls.collect(), native })
+        Some(StoredTurn { text: answer.text.clone(), calls: calls.collect(), native })
     }
 
     fn answer(&mut self, index: u64) -> &mut Progress {

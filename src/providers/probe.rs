@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Client, Context, Dialect, Fetched, Listed, Memory, ProviderError, Reply, Target};
-use super::{failure, list_page};
+use super::{Client, Context, Dialect, Fetched, Listed, ProviderError, Reply, Target, TurnStore};
+use super::{list_page, read_error};
 use crate::protocol::{ChatRequest, Conversation, TokenUsage};
 
 /// Most pages of one list.
@@ -69,8 +69,8 @@ pub async fn ask(
     let body = body.to_string();
     let unreadable = |reason: String| ProviderError::Malformed { provider, reason };
     let request = ChatRequest::parse(body.as_bytes()).map_err(|error| unreadable(error.to_string()))?;
-    let (memory, fetched) = (Memory::default(), Fetched::new());
-    let context = Context { upstream: &target.upstream, model, scope: "", memory: &memory, fetched: &fetched };
+    let (turns, fetched) = (TurnStore::default(), Fetched::new());
+    let context = Context { upstream: &target.upstream, model, scope: "", turns: &turns, fetched: &fetched };
     let outbound = if target.dialect.translates() {
         let conversation = Conversation::parse(&body).map_err(super::EncodeError::from)?;
         target.dialect.encode(&conversation, &context, stream)?
@@ -107,7 +107,7 @@ pub async fn ask(
 /// An answer with an error status as an error, without what it was called with.
 async fn refusal(mut reply: Reply, target: &Target) -> ProviderError {
     let text = reply.body().await.unwrap_or_default();
-    let mut error = failure(target.upstream.provider, reply.status.as_u16(), &reply.headers, &text);
+    let mut error = read_error(target.upstream.provider, reply.status.as_u16(), &reply.headers, &text);
     error.redact(target.upstream.secrets());
     error
 }

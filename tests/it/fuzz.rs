@@ -13,7 +13,7 @@ use xrouter::catalog::Provider;
 use xrouter::config::{self, Sources, Upstream};
 use xrouter::protocol::{ChatRequest, Conversation};
 use xrouter::providers::{
-    Context, Dialect, Fetched, Memory, Normaliser, SseSplitter, Translator, data, failure, is_error,
+    Context, Dialect, Fetched, Normaliser, SseSplitter, Translator, TurnStore, data, is_error, read_error,
 };
 
 /// Cases of one property where nobody asks for more.
@@ -192,10 +192,10 @@ fn upstreams() -> Vec<Upstream> {
 fn encode(body: &[u8], upstreams: &[Upstream]) {
     let Ok(request) = ChatRequest::parse(body) else { return };
     let conversation = Conversation::parse(request.body());
-    let (memory, fetched) = (Memory::default(), Fetched::new());
+    let (turns, fetched) = (TurnStore::default(), Fetched::new());
     for upstream in upstreams {
         let model = upstream.model.as_deref().unwrap();
-        let context = Context { upstream, model, scope: "", memory: &memory, fetched: &fetched };
+        let context = Context { upstream, model, scope: "", turns: &turns, fetched: &fetched };
         let dialect = Dialect::of(upstream);
         let outbound = match (&conversation, dialect.translates()) {
             (Ok(conversation), true) => dialect.encode(conversation, &context, request.stream),
@@ -266,7 +266,7 @@ fn translate(dialect: Dialect, provider: Provider, pieces: &[&[u8]]) -> (Vec<Byt
         }
     }
     let error = translator.end(&mut out).err().map(|error| error.to_string());
-    let _ = (translator.usage(), translator.raw_usage(), translator.kept());
+    let _ = (translator.usage(), translator.raw_usage(), translator.turn());
     (out, error)
 }
 
@@ -324,7 +324,7 @@ fn events_that_are_nearly_right_never_panic() {
                     break;
                 }
             }
-            let _ = (translator.end(&mut out), translator.usage(), translator.kept());
+            let _ = (translator.end(&mut out), translator.usage(), translator.turn());
         }
         for provider in Provider::ALL {
             let Some(mut normaliser) = Normaliser::new(provider, true) else { continue };
@@ -344,7 +344,7 @@ fn errors_of_any_shape_never_panic() {
         let _ = is_error(&body);
         for provider in Provider::ALL {
             for status in [200, 400, 429, 500] {
-                let error = failure(provider, status, &reqwest::header::HeaderMap::new(), &body);
+                let error = read_error(provider, status, &reqwest::header::HeaderMap::new(), &body);
                 let _ = (error.code(), error.verdict(), error.public_message());
             }
         }

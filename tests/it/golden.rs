@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use xrouter::catalog::Provider;
 use xrouter::config::{self, Sources, Upstream};
 use xrouter::protocol::{ChatRequest, Conversation};
-use xrouter::providers::{Context, Dialect, EncodeError, Fetched, Memory, SseSplitter, Translator, data, failure};
+use xrouter::providers::{
+    Context, Dialect, EncodeError, Fetched, SseSplitter, Translator, TurnStore, data, read_error,
+};
 use xrouter::simulator::{Profile, Reply, Simulator, Voice};
 use xrouter::store::Row;
 
@@ -71,9 +73,9 @@ fn upstream(provider: &str, model: &str, more: &str) -> Upstream {
 /// What is sent for a request, or why it is not.
 fn sent(upstream: &Upstream, request: &[u8]) -> Result<(Value, Vec<String>), EncodeError> {
     let request = ChatRequest::parse(request).unwrap();
-    let (memory, fetched) = (Memory::default(), Fetched::new());
+    let (turns, fetched) = (TurnStore::default(), Fetched::new());
     let model = upstream.model.as_deref().unwrap();
-    let context = Context { upstream, model, scope: "", memory: &memory, fetched: &fetched };
+    let context = Context { upstream, model, scope: "", turns: &turns, fetched: &fetched };
     let dialect = Dialect::of(upstream);
     let outbound = if dialect.translates() {
         dialect.encode(&Conversation::parse(request.body())?, &context, request.stream)?
@@ -303,7 +305,7 @@ fn errors_of_every_dialect() {
         let known = Provider::ALL.into_iter().find(|known| known.as_str() == provider).unwrap();
         for (fixture, error) in fixtures(folder, "error_") {
             let status: u16 = fixture.split('_').nth(1).unwrap().parse().unwrap();
-            let read = failure(known, status, &reqwest::header::HeaderMap::new(), &error);
+            let read = read_error(known, status, &reqwest::header::HeaderMap::new(), &error);
             let xrouter::providers::ProviderError::Status { status, message, detail, retry_after, .. } = &read else {
                 panic!("{read:?}")
             };
@@ -345,7 +347,7 @@ fn translated(dialect: Dialect, provider: Provider, pieces: &[&[u8]]) -> (String
         error = told.to_string();
     }
     let text = out.iter().map(|event| String::from_utf8(event.to_vec()).unwrap()).collect();
-    (text, format!("{error} {:?} {:?} {:?}", translator.usage(), translator.raw_usage(), translator.kept()))
+    (text, format!("{error} {:?} {:?} {:?}", translator.usage(), translator.raw_usage(), translator.turn()))
 }
 
 const TRANSLATED: [(&str, Dialect, Provider); 4] = [

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::ProviderError;
-use super::super::failure;
+use super::super::error_body;
 use super::super::json::{list, quote};
 use super::super::pieces::{Finish, Piece, Said, Whole, url_citation};
 use super::Usage;
@@ -249,7 +249,9 @@ impl Stream {
                 }
             }
             "message_stop" => self.done = true,
-            "error" => return Err(failure::read(Provider::Anthropic, 200, &reqwest::header::HeaderMap::new(), data)),
+            "error" => {
+                return Err(error_body::read_error(Provider::Anthropic, 200, &reqwest::header::HeaderMap::new(), data));
+            }
             // `ping`, and what is yet to come.
             _ => {}
         }

@@ -205,7 +205,7 @@ impl<'a> Content<'a> {
             })
             .collect();
         let names = calls.iter().map(|call| (call.id.as_ref(), call.name.as_ref()));
-        let kept = context.memory.recall(context.scope, Provider::Anthropic, &said, names);
+        let kept = context.turns.recall(context.scope, Provider::Anthropic, &said, names);
         let native = kept.as_deref().and_then(Native::read);
         if let Some(native) = native.as_ref().filter(|native| native.says(&said, calls)) {
             let free = native.ids().all(|id| !self.used.contains(id));

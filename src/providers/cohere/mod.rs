@@ -14,7 +14,7 @@ pub(super) use v1::{Stream as StreamV1, encode as encode_v1, whole as whole_v1};
 use serde_json::Value;
 
 use super::drops::{Drops, EncodeError};
-use super::failure::{Meant, When};
+use super::error_body::{Meant, When};
 use super::listing::{Cursor, ListedAt, Listing, Sign};
 use super::pieces::{Finish, Piece, Said, url_citation};
 use super::{ProviderError, Source};

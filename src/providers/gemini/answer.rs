@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::ProviderError;
-use super::super::failure;
+use super::super::error_body;
 use super::super::json::{list, quote};
 use super::super::pieces::{Finish, Piece, Said, Whole, url_citation};
 use super::Usage;
@@ -113,8 +113,8 @@ impl Stream {
 
     /// One response.
     pub(in super::super) fn event(&mut self, data: &[u8], said: &mut Vec<Said>) -> Result<(), ProviderError> {
-        if failure::is_error(data) {
-            return Err(failure::read(Provider::Gemini, 200, &reqwest::header::HeaderMap::new(), data));
+        if error_body::is_error(data) {
+            return Err(error_body::read_error(Provider::Gemini, 200, &reqwest::header::HeaderMap::new(), data));
         }
         let response: Response = serde_json::from_slice(data).map_err(|error| malformed(&error.to_string()))?;
         said.push(Said::Head { id: response.id, model: response.model_version });

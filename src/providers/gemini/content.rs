@@ -135,7 +135,7 @@ impl Content {
             })
             .collect();
         let names = calls.iter().map(|call| (call.id.as_ref(), call.name.as_ref()));
-        let kept = context.memory.recall(context.scope, Provider::Gemini, &said, names);
+        let kept = context.turns.recall(context.scope, Provider::Gemini, &said, names);
         let native = kept.as_deref().and_then(Native::read);
         if let Some(native) = native.as_ref().filter(|native| native.says(&said, calls)) {
             for (call, part) in calls.iter().zip(native.calls()) {

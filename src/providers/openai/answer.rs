@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::ProviderError;
-use super::super::failure;
+use super::super::error_body;
 use super::quirks::{Answers, Quirks, Usage, Word, quirks};
 use crate::catalog::Provider;
 use crate::protocol::TokenUsage;
@@ -88,9 +88,9 @@ impl Normaliser {
         let elsewhere = self.quirks.errors.elsewhere.and_then(|place| answer.pointer(place)?.as_str());
         if let Some(message) = elsewhere {
             let told = json!({ "error": message }).to_string();
-            return Some(failure::read(self.provider, 200, &none, told.as_bytes()));
+            return Some(error_body::read_error(self.provider, 200, &none, told.as_bytes()));
         }
-        failure::is_error(json).then(|| failure::read(self.provider, 200, &none, json))
+        error_body::is_error(json).then(|| error_body::read_error(self.provider, 200, &none, json))
     }
 
     /// Keeps what must not stand in this chunk; whether the chunk goes out at all.

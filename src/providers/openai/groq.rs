@@ -2,7 +2,7 @@
 //! member `x_groq` in which a stream may have its usage and its error.
 
 use super::super::Source;
-use super::super::failure::{Meant, When};
+use super::super::error_body::{Meant, When};
 use super::super::listing::Listing;
 use super::quirks::{Answers, Call, Errors, Fields, Quirks, Read, Roles, Stop, Takes, Usage, Word};
 use crate::protocol::UsageChunk;

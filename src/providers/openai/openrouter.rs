@@ -1,7 +1,7 @@
 //! OpenRouter: everything passes, thoughts of other providers and marks of prompt caches too, as it hands them on.
 
 use super::super::Source;
-use super::super::failure::{Meant, When};
+use super::super::error_body::{Meant, When};
 use super::super::listing::Listing;
 use super::quirks::{Answers, Call, Errors, Fields, Passes, Quirks, Roles, Stop, Usage};
 

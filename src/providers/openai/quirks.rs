@@ -4,7 +4,7 @@
 //! about a provider; `PLAIN` is what OpenAI's API does.
 
 use super::super::drops::{Drops, EncodeError};
-use super::super::failure::Meant;
+use super::super::error_body::Meant;
 use super::super::listing::Listing;
 use super::super::{Context, Source};
 use super::{azure, compatible, groq, mistral, ollama, openai, openrouter, perplexity, together, xrouter};

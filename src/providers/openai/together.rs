@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::super::drops::{Drops, EncodeError};
-use super::super::failure::{Meant, When};
+use super::super::error_body::{Meant, When};
 use super::super::json::quote;
 use super::super::listing::{Listing, Sign};
 use super::super::{Context, Source};

@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::openai::quirks;
-use super::{ProviderError, cohere, wait};
+use super::{ProviderError, cohere, retry_after};
 use crate::catalog::Provider;
 use crate::protocol::{ErrorBody, Timestamp};
 
@@ -17,14 +17,16 @@ const LONGEST_MESSAGE: usize = 1_000;
 
 /// What an answer with an error status, or an error inside of a stream (status 200), says.
 #[must_use]
-pub fn read(provider: Provider, status: u16, headers: &HeaderMap, body: &[u8]) -> ProviderError {
+pub fn read_error(provider: Provider, status: u16, headers: &HeaderMap, body: &[u8]) -> ProviderError {
     let json = serde_json::from_slice::<Value>(body).ok();
     let told = json.as_ref().and_then(shape);
     let status = meant(provider, status, told.as_ref());
-    let retry_after = wait::from_headers(headers, status == 429, Timestamp::now())
-        .or_else(|| told.as_ref().and_then(|told| told.delay.as_deref()).and_then(wait::duration))
+    let retry_after = retry_after::from_headers(headers, status == 429, Timestamp::now())
+        .or_else(|| told.as_ref().and_then(|told| told.delay.as_deref()).and_then(retry_after::duration))
         .or_else(|| {
-            told.as_ref().filter(|told| status == 429 && !told.daily).and_then(|told| wait::from_message(&told.message))
+            told.as_ref()
+                .filter(|told| status == 429 && !told.daily)
+                .and_then(|told| retry_after::from_message(&told.message))
         });
     let message = match &told {
         Some(told) => told.message.clone(),
@@ -292,7 +294,7 @@ mod tests {
     use super::*;
 
     fn told(provider: Provider, status: u16, body: &str) -> (u16, String, Option<String>, Option<Duration>) {
-        let error = read(provider, status, &HeaderMap::new(), body.as_bytes());
+        let error = read_error(provider, status, &HeaderMap::new(), body.as_bytes());
         let ProviderError::Status { status, message, detail, retry_after, .. } = error else { panic!("no status") };
         (status, message, detail.and_then(|detail| detail.code), retry_after)
     }

@@ -22,11 +22,11 @@ type TurnKey = [u8; 16];
 
 /// Turns as their providers wrote them. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Memory(Cache<TurnKey, Arc<str>>);
+pub struct TurnStore(Cache<TurnKey, Arc<str>>);
 
 /// A turn that its provider will want back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredTurn {
     /// What it says.
     pub text: String,
     /// Ids and names of its tool calls.
@@ -35,19 +35,19 @@ pub struct Kept {
     pub native: String,
 }
 
-impl Default for Memory {
+impl Default for TurnStore {
     fn default() -> Self {
         let weigh = |_: &TurnKey, native: &Arc<str>| u32::try_from(native.len() + 64).unwrap_or(u32::MAX);
-        Memory(Cache::builder().max_capacity(LARGEST).weigher(weigh).time_to_idle(IDLE).build())
+        TurnStore(Cache::builder().max_capacity(LARGEST).weigher(weigh).time_to_idle(IDLE).build())
     }
 }
 
-impl Memory {
+impl TurnStore {
     /// Keeps a turn. `scope` is the key that the client came with: nobody finds another's.
-    pub fn keep(&self, scope: &str, provider: Provider, kept: &Kept) {
-        let calls = kept.calls.iter().map(|(id, name)| (id.as_str(), name.as_str()));
-        if let Some(key) = turn_key(scope, provider, &kept.text, calls) {
-            self.0.insert(key, Arc::from(kept.native.as_str()));
+    pub fn keep(&self, scope: &str, provider: Provider, turn: &StoredTurn) {
+        let calls = turn.calls.iter().map(|(id, name)| (id.as_str(), name.as_str()));
+        if let Some(key) = turn_key(scope, provider, &turn.text, calls) {
+            self.0.insert(key, Arc::from(turn.native.as_str()));
         }
     }
 
@@ -102,20 +102,20 @@ mod tests {
 
     #[test]
     fn a_turn_is_found_by_what_clients_keep_and_by_its_own_client_only() {
-        let memory = Memory::default();
-        let kept = Kept {
+        let turns = TurnStore::default();
+        let turn = StoredTurn {
             text: "hm".to_owned(),
             calls: vec![("toolu_0-1".to_owned(), "f".to_owned())],
             native: "[1]".to_owned(),
         };
-        memory.keep("k", Provider::Anthropic, &kept);
-        let find = |scope, provider, id| memory.recall(scope, provider, "", [(id, "f")].into_iter());
+        turns.keep("k", Provider::Anthropic, &turn);
+        let find = |scope, provider, id| turns.recall(scope, provider, "", [(id, "f")].into_iter());
         assert_eq!(find("k", Provider::Anthropic, "toolu01").as_deref(), Some("[1]"));
         assert_eq!(find("other", Provider::Anthropic, "toolu01"), None);
         assert_eq!(find("k", Provider::Gemini, "toolu01"), None);
         assert_eq!(find("k", Provider::Anthropic, "toolu02"), None);
-        memory.keep("k", Provider::Gemini, &Kept { calls: Vec::new(), ..kept });
-        assert!(memory.recall("k", Provider::Gemini, " hm\n", std::iter::empty()).is_some());
-        assert!(memory.recall("k", Provider::Gemini, "", std::iter::empty()).is_none());
+        turns.keep("k", Provider::Gemini, &StoredTurn { calls: Vec::new(), ..turn });
+        assert!(turns.recall("k", Provider::Gemini, " hm\n", std::iter::empty()).is_some());
+        assert!(turns.recall("k", Provider::Gemini, "", std::iter::empty()).is_none());
     }
 }
