@@ -12,20 +12,21 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{self, Access, Front, Shared};
+use crate::api::{self, Access, Front, HistoryMetrics, Shared};
 use crate::cache::{Answers, Cache, Redis};
 use crate::catalog::{ByTier, Catalog};
 use crate::config::{self, ClassifierKind, Loaded, Upstreams};
 use crate::dashboard;
 use crate::gateway::{
-    ClassifierCall, Estimator, Gateway, Listeners, Offers, Sessions, SingleFlight, Tally, keep_shares, keep_warm,
-    marks_of, policy_hash,
+    ClassifierCall, Estimator, Gateway, Listeners, Offers, Sessions, SingleFlight, keep_shares, keep_warm, marks_of,
+    policy_hash,
 };
 use crate::protocol::Timestamp;
 use crate::providers::{Client, Pictures, Target, TurnStore};
 use crate::routing::{Classifier, Embedded, LlmClassifier, LlmSettings, Policy, Rules, Thresholds};
 use crate::server::serve;
 use crate::store::{OpenError, Store};
+use crate::telemetry::Metrics;
 
 /// How long requests under way may go on after the signal to stop.
 pub const DRAIN: Duration = Duration::from_secs(10);
@@ -86,9 +87,11 @@ impl App {
         let policy_marks = marks_of(&classifier, &policy, config.classifier.strategy, config.classifier.max_chars);
         let policy_mark = policy_hash(&policy_marks);
         store.remember_policy(policy_mark, &policy_marks).await?;
+        let configured = upstreams.all().flat_map(|upstream| [Some(upstream.name.as_str()), upstream.model.as_deref()]);
+        let metrics = Metrics::new(configured.flatten(), vec![Box::new(HistoryMetrics(store.clone()))]);
         let listeners = Listeners {
             sessions: Sessions::new(&config.session, redis.clone()),
-            tally: Tally::default(),
+            metrics,
             estimator: estimator.clone(),
             store: store.clone(),
         };

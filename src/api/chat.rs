@@ -9,15 +9,21 @@ use poem::{Body, IntoResponse, Request, RequestBody, Response};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, OpenApi};
+use tracing::Span;
 
 use super::schema::{ChatCompletion, ChatCompletionRequest};
 use super::{ApiError, Shared, Tag, body};
 use crate::gateway::{Answer, AnswerBody, CacheControl, ChatCall, LONGEST_SESSION, Meter, Route};
 use crate::protocol::{Arrival, Caller, RequestId};
 use crate::routing::TIER_HEADER;
+use crate::telemetry::spans::TraceContext;
 
 /// The header that names the conversation.
 const SESSION_HEADER: &str = "x-xrouter-session";
+
+/// Microseconds that an answer waited for upstreams, up to the first event of a stream.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UpstreamWait(pub(super) i64);
 
 pub(super) struct ChatApi(pub(super) Arc<Shared>);
 
@@ -58,13 +64,14 @@ impl Shared {
         };
         if let Some(route) = &route {
             self.tell(&mut response, route);
+            response.extensions_mut().insert(UpstreamWait(route.upstream_us));
         }
         response
     }
 
     /// A request as the gateway takes it.
     pub(super) async fn call(&self, request: &Request, body: Body) -> Result<ChatCall, ApiError> {
-        let arrival = Arrival::now();
+        let arrival = request.extensions().get::<Arrival>().copied().unwrap_or_else(Arrival::now);
         let body = self.read(request, body).await?;
         let tier = request.headers().get(TIER_HEADER).and_then(|value| value.to_str().ok());
         Ok(ChatCall {
@@ -76,6 +83,7 @@ impl Shared {
             headers: self.rule_headers(request),
             cache_control: cache_control(request),
             arrival,
+            trace: trace(request),
         })
     }
 
@@ -133,6 +141,14 @@ impl Shared {
 fn session(request: &Request) -> Option<String> {
     let name = request.headers().get(SESSION_HEADER)?.to_str().ok()?.trim();
     (!name.is_empty()).then(|| name.chars().take(LONGEST_SESSION).collect())
+}
+
+/// The trace that the request is part of.
+fn trace(request: &Request) -> Option<TraceContext> {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let trace = TraceContext::read(header("traceparent"), header("tracestate"))?;
+    Span::current().record("trace_id", trace.trace_id());
+    Some(trace)
 }
 
 /// What the request says of the response cache.

@@ -1,5 +1,6 @@
 //! What stands before every path: the request's id, the key, and the shape of errors.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -7,10 +8,15 @@ use futures_util::FutureExt;
 use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use poem::{Endpoint, IntoResponse, Request, Response};
+use tracing::Instrument as _;
 
+use super::chat::UpstreamWait;
 use super::{Access, ApiError, Shared};
-use crate::protocol::{Caller, RequestId};
+use crate::protocol::{Arrival, Caller, RequestId};
+use crate::store::milliseconds;
+use crate::telemetry::spans;
 
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Wraps all routes.
@@ -31,6 +37,7 @@ impl<E: Endpoint> Endpoint for Front<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let arrival = Arrival::now();
         let id = request
             .headers()
             .get(&REQUEST_ID)
@@ -42,15 +49,19 @@ impl<E: Endpoint> Endpoint for Front<E> {
         let mut response = match self.admit(&request) {
             Err(refusal) => *refusal,
             Ok(caller) => {
-                let shown = id.to_string();
+                let span = spans::request(id.as_str());
                 request.extensions_mut().insert(id);
                 request.extensions_mut().insert(caller);
-                AssertUnwindSafe(self.answer(request)).catch_unwind().await.unwrap_or_else(|_| {
-                    tracing::error!(request_id = shown, "a handler panicked");
+                request.extensions_mut().insert(arrival);
+                let answering = AssertUnwindSafe(self.answer(request)).catch_unwind();
+                answering.instrument(span.clone()).await.unwrap_or_else(|panic| {
+                    span.in_scope(|| tracing::error!(panic = panic_message(&*panic), "a handler panicked"));
                     ApiError::internal().into_response()
                 })
             }
         };
+        let timing = own_time(&arrival, &response);
+        response.headers_mut().insert(SERVER_TIMING, timing);
         response.headers_mut().insert(REQUEST_ID, header);
         Ok(response)
     }
@@ -116,6 +127,21 @@ fn names_this_machine(request: &Request) -> bool {
     name.eq_ignore_ascii_case("localhost")
         || name.to_ascii_lowercase().ends_with(".localhost")
         || name.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// What the router itself added to an answer: the time until its head goes out, without that of upstreams.
+///
+/// Source: W3C, "Server Timing" (read 2026-11-30).
+fn own_time(arrival: &Arrival, response: &Response) -> HeaderValue {
+    let UpstreamWait(upstream_us) = response.extensions().get().copied().unwrap_or(UpstreamWait(0));
+    let own = milliseconds((arrival.elapsed_us() - upstream_us).max(0));
+    HeaderValue::try_from(format!("xrouter;dur={own}")).unwrap_or_else(|_| HeaderValue::from_static("xrouter"))
+}
+
+/// What a panic says.
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
 /// Clients whose base URL has no `/v1` mean the same paths, and who names none means the first page.

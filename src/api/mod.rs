@@ -28,6 +28,7 @@ pub use access::{Access, COOKIE};
 pub use body::read as read_body;
 pub use error::ApiError;
 pub use front::Front;
+pub use metrics::HistoryMetrics;
 pub use usage::usage_report;
 
 use crate::gateway::Gateway;

@@ -154,7 +154,7 @@ async fn stream(client: &Client, engine: &Target, body: &Value) -> Result<(Durat
     let provider = engine.upstream.provider;
     let begun = Instant::now();
     let asking = async {
-        let mut reply = client.chat(engine, "", true, Bytes::from(body.to_string())).await?;
+        let mut reply = client.chat(engine, "", true, Bytes::from(body.to_string()), None).await?;
         if !reply.status.is_success() {
             let text = reply.body().await.unwrap_or_default();
             return Err(crate::providers::read_error(provider, reply.status.as_u16(), &reply.headers, &text));
@@ -216,7 +216,7 @@ async fn tries(client: &Client, engine: &Target, body: &Value, right: fn(&Value)
     let mut good = 0;
     for _ in 0..TRIES {
         let asking = async {
-            let mut reply = client.chat(engine, "", false, Bytes::from(body.to_string())).await.ok()?;
+            let mut reply = client.chat(engine, "", false, Bytes::from(body.to_string()), None).await.ok()?;
             let body = reply.body().await.ok()?;
             serde_json::from_slice::<Value>(&body).ok()
         };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tracing::Instrument as _;
 
 use super::plan::{Fitness, Plan};
 use super::record::{Record, UnderWay, end};
@@ -12,12 +13,15 @@ use super::{Answer, AnswerBody, Gateway, GatewayError, Reason};
 use crate::catalog::{Provider, Tier};
 use crate::protocol::{Caller, ChatRequest, Conversation, Timestamp};
 use crate::providers::{self, Context, Dialect, EncodeError, Fetched, Outbound, ProviderError, Reply, Target, Verdict};
+use crate::telemetry::events::{Meaning, UpstreamFailed};
+use crate::telemetry::spans::{self, TraceContext};
 
 impl Gateway {
     pub(super) async fn attempt(
         &self,
         request: &ChatRequest<'_>,
         caller: &Caller,
+        trace: Option<&TraceContext>,
         plan: &Plan,
         mut record: UnderWay,
     ) -> Result<Answer, GatewayError> {
@@ -59,7 +63,9 @@ impl Gateway {
             };
             record.attempt(self, target, model, outbound.dropped);
             let ask = Ask { target, model, include_usage: request.include_usage, turns: &self.turns, scope };
-            let opened = self.call(ask, request.stream, outbound.body, &mut record).await;
+            let span = spans::attempt(target.upstream.tier.as_str(), name, record.attempts());
+            let calling = self.call(ask, trace, request.stream, outbound.body, &mut record);
+            let opened = calling.instrument(span.clone()).await;
             record.responded();
             let error = match opened {
                 Ok(Opened::Whole(bytes)) => {
@@ -73,7 +79,7 @@ impl Gateway {
                 }
                 Ok(Opened::Stream(opening)) => {
                     let route = record.route();
-                    return Ok(Answer { route, body: AnswerBody::Stream(Box::new(opening.with(record))) });
+                    return Ok(Answer { route, body: AnswerBody::Stream(Box::new(opening.with(record, span))) });
                 }
                 Err(mut error) => {
                     error.redact(target.upstream.secrets());
@@ -86,11 +92,16 @@ impl Gateway {
             };
             record.failed(status, error.code());
             let verdict = error.verdict();
-            if verdict == Verdict::Client {
-                tracing::debug!(upstream = %name, error = %error, "the upstream refused the request");
-            } else {
-                tracing::warn!(upstream = %name, error = error.public_message(), "an upstream failed");
-            }
+            let is_refused = verdict == Verdict::Client;
+            let failed = UpstreamFailed {
+                tier: target.upstream.tier,
+                upstream: name,
+                provider: target.upstream.provider,
+                error_type: error.code(),
+                message: &error.public_message(),
+                meaning: if is_refused { Meaning::Refused } else { Meaning::Failed },
+            };
+            span.in_scope(|| failed.tell(record.metrics()));
             last = Reason::Upstream { error, upstream: name.clone() };
             if verdict == Verdict::Client {
                 break;
@@ -149,6 +160,7 @@ impl Gateway {
     async fn call(
         &self,
         ask: Ask<'_>,
+        trace: Option<&TraceContext>,
         stream: bool,
         body: Bytes,
         record: &mut Record,
@@ -157,7 +169,7 @@ impl Gateway {
         let limits = &upstream.timeouts;
         if stream {
             let opening = async {
-                let reply = self.begin(ask, true, body).await?;
+                let reply = self.begin(ask, trace, true, body).await?;
                 Meter::open(reply, ask).await
             };
             within(limits.first_token, upstream.provider, opening)
@@ -165,7 +177,7 @@ impl Gateway {
                 .map(|opening| Opened::Stream(Box::new(opening)))
         } else {
             let answering = async {
-                let mut reply = self.begin(ask, false, body).await?;
+                let mut reply = self.begin(ask, trace, false, body).await?;
                 let body = reply.body().await?;
                 let created = Timestamp::now().0 / 1000;
                 ask.target.dialect.decode(upstream.provider, body, created, ask.model)
@@ -182,8 +194,14 @@ impl Gateway {
     }
 
     /// Sends, and turns an error status into an error.
-    async fn begin(&self, ask: Ask<'_>, stream: bool, body: Bytes) -> Result<Reply, ProviderError> {
-        let mut reply = self.client.chat(ask.target, ask.model, stream, body).await?;
+    async fn begin(
+        &self,
+        ask: Ask<'_>,
+        trace: Option<&TraceContext>,
+        stream: bool,
+        body: Bytes,
+    ) -> Result<Reply, ProviderError> {
+        let mut reply = self.client.chat(ask.target, ask.model, stream, body, trace).await?;
         if reply.status.is_success() {
             return Ok(reply);
         }

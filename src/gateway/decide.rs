@@ -19,6 +19,8 @@ pub(super) struct Settled {
     pub(super) asked: bool,
     /// The tokens that it reported.
     pub(super) usage: TokenUsage,
+    /// Why it gave no verdict, if it failed.
+    pub(super) failure: Option<String>,
     /// Microseconds, from the parsed request to the decision.
     pub(super) classify_us: i64,
     /// What is kept, so that the decision can be made again.
@@ -46,6 +48,7 @@ impl Gateway {
             decided,
             asked: false,
             usage: TokenUsage::default(),
+            failure: None,
             classify_us: took(),
             features: Features::default(),
             held: None,
@@ -86,8 +89,11 @@ impl Gateway {
         if let Some(held) = held.as_ref().filter(|_| remember) {
             self.listeners.sessions.hold(held).await;
         }
-        let (asked, usage) = classified.map_or((false, TokenUsage::default()), |it| (it.asked, it.usage));
-        Ok(Settled { decided, asked, usage, classify_us: took(), features, held })
+        let (asked, usage, failure) = match classified {
+            Some(Classified { asked, usage, failure, .. }) => (asked, usage, failure),
+            None => (false, TokenUsage::default(), None),
+        };
+        Ok(Settled { decided, asked, usage, failure, classify_us: took(), features, held })
     }
 
     /// The conversation of a request, as it begins a step of it.

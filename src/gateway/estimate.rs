@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use super::outcome::Prices;
+use super::outcome::Bill;
 use crate::protocol::{TokenUsage, UsageSource};
 use crate::store::{Receipt, Row, Store};
 
@@ -55,16 +55,10 @@ impl Default for Estimator {
 
 impl Estimator {
     /// Hands a row to the history, and again once what it lacks is counted.
-    pub(super) fn complete(
-        &self,
-        mut row: Box<Row>,
-        evidence: Evidence,
-        store: Store,
-        prices: Prices,
-    ) -> Option<Receipt> {
+    pub(super) fn complete(&self, mut row: Box<Row>, evidence: Evidence, store: Store, bill: Bill) -> Option<Receipt> {
         let turn = self.turn.clone();
         if self.tasks.len() >= MOST_WAITING {
-            prices.price(&mut row);
+            bill.settle(&mut row);
             return store.finished(row);
         }
         let receipt = store.answered(&row);
@@ -79,7 +73,7 @@ impl Estimator {
             if row.usage != reported {
                 row.usage_source = UsageSource::Estimated;
             }
-            prices.price(&mut row);
+            bill.settle(&mut row);
             store.counted(row);
         };
         match tokio::runtime::Handle::try_current() {

@@ -21,7 +21,6 @@ mod sessions;
 mod shares;
 mod single_flight;
 mod stream;
-mod tally;
 mod warm;
 
 use std::borrow::Cow;
@@ -35,6 +34,8 @@ use crate::config::Strategy;
 use crate::protocol::{Arrival, Caller, ChatRequest, RequestError, RequestId};
 use crate::providers::{Client, Pictures, ProviderError, Target, TurnStore};
 use crate::routing::{Classifier, Policy};
+use crate::telemetry::events;
+use crate::telemetry::spans::TraceContext;
 
 pub use classifier_call::ClassifierCall;
 pub use estimate::Estimator;
@@ -48,7 +49,6 @@ pub use sessions::Sessions;
 pub use shares::keep_shares;
 pub use single_flight::SingleFlight;
 pub use stream::Meter;
-pub use tally::Tally;
 pub use warm::keep_warm;
 
 use decide::Settled;
@@ -119,6 +119,8 @@ pub struct ChatCall {
     pub cache_control: CacheControl,
     /// When it arrived.
     pub arrival: Arrival,
+    /// The trace that it is part of.
+    pub trace: Option<TraceContext>,
 }
 
 /// What a request's `Cache-Control` says of the response cache.
@@ -238,7 +240,13 @@ impl Gateway {
             decision.reason = Cow::Owned(format!("moved up to {}: {limit}; {}", plan.tier, decision.reason));
         }
         let found = if plan.is_impossible { Found::Nothing } else { self.answered_before(&request, &call, plan.tier) };
-        self.listeners.tally.count(settled.decided.decision.source, settled.asked);
+        events::Decided {
+            source: settled.decided.decision.source,
+            took_us: settled.classify_us,
+            asked: settled.asked,
+            failure: settled.failure.as_deref(),
+        }
+        .tell(&self.listeners.metrics);
         let session = session_name(&request, &call, &settled);
         let mut record = Record::open(self, &request, &call, settled, session);
         if plan.is_impossible
@@ -258,7 +266,7 @@ impl Gateway {
             Found::Miss(keeping) => record.keep_answer(keeping),
             Found::Nothing => {}
         }
-        self.attempt(&request, &call.caller, &plan, record).await
+        self.attempt(&request, &call.caller, call.trace.as_ref(), &plan, record).await
     }
 
     /// What each tier's first upstream asks for its tokens, where the request asks for this model.

@@ -1,11 +1,15 @@
 //! How a request ended, and all who want to know: conversations, the response cache, the log and metrics, the history.
 
+use std::time::Instant;
+
+use super::Sessions;
 use super::estimate::{Estimator, Evidence};
 use super::response_cache::Keeping;
 use super::sessions::Held;
-use super::{Sessions, Tally};
-use crate::catalog::{NanoUsd, Price};
+use crate::catalog::{NanoUsd, Price, Provider};
 use crate::store::{AnsweredBy, Receipt, Row, Store};
+use crate::telemetry::Metrics;
+use crate::telemetry::events::{Ended as RequestEnded, Place, Used, Waited};
 
 /// A request that has ended.
 #[derive(Debug)]
@@ -16,28 +20,55 @@ pub(super) struct Outcome {
     pub(super) evidence: Evidence,
     /// Whether its tokens are not known, or less than they were.
     pub(super) is_uncounted: bool,
-    pub(super) prices: Prices,
+    pub(super) bill: Bill,
     /// The answer, if it is to be given again.
     pub(super) keeping: Option<Box<Keeping>>,
     /// The conversation that it belongs to.
     pub(super) held: Option<Held>,
 }
 
-/// What tokens cost.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Prices {
-    /// Where they were used.
+/// What tokens cost, and who counts that.
+#[derive(Debug, Clone)]
+pub(super) struct Bill {
+    /// The price where they were used.
     pub(super) own: Option<Price>,
-    /// On the frontier tier.
+    /// The price on the frontier tier.
     pub(super) frontier: Option<Price>,
+    /// Who answered last.
+    pub(super) provider: Option<Provider>,
+    pub(super) metrics: Metrics,
 }
 
-impl Prices {
-    /// Writes what a row's tokens cost into it. What the response cache answered costs nothing.
-    pub(super) fn price(&self, row: &mut Row) {
+impl Bill {
+    /// Writes what a row's tokens cost into it, once they are known, and counts it. What the response cache answered
+    /// costs nothing, and used nothing.
+    pub(super) fn settle(&self, row: &mut Row) {
         let is_cached = row.answered_by == Some(AnsweredBy::ResponseCache);
         row.cost = if is_cached { Some(NanoUsd(0)) } else { self.own.and_then(|price| price.cost(&row.usage)) };
         row.frontier_cost = self.frontier.and_then(|price| price.cost(&row.usage));
+        if row.tier.is_some() {
+            let (usage, cost, frontier_cost) = (row.usage, row.cost, row.frontier_cost);
+            Used { place: self.place(row), usage, cost, frontier_cost }.tell(&self.metrics);
+        }
+    }
+
+    fn place<'r>(&self, row: &'r Row) -> Place<'r> {
+        Place { tier: row.tier, provider: self.provider, model: row.selected_model.as_deref() }
+    }
+
+    /// The request has ended.
+    fn ended(&self, row: &Row) {
+        let ended = RequestEnded {
+            answered_by: row.answered_by().as_str(),
+            source: row.source,
+            status: row.status.unwrap_or_default(),
+            error_type: row.error_type.as_deref(),
+            upstream: row.upstream.as_deref(),
+            place: self.place(row),
+            first_token_us: row.first_token_us,
+            duration_us: row.duration_us.unwrap_or_default(),
+        };
+        ended.tell(&self.metrics);
     }
 }
 
@@ -53,8 +84,8 @@ impl Outcome {
 pub struct Listeners {
     /// Conversations that are under way.
     pub sessions: Sessions,
-    /// How many requests each step settled.
-    pub tally: Tally,
+    /// What is counted.
+    pub metrics: Metrics,
     /// Counts tokens that no provider reported.
     pub estimator: Estimator,
     /// The history.
@@ -68,13 +99,17 @@ pub struct Listeners {
 pub(super) struct Ended {
     receipt: Option<Receipt>,
     keeping: Option<Box<Keeping>>,
+    metrics: Metrics,
 }
 
 impl Ended {
     /// Waits until the row is kept.
     pub(super) async fn kept(&mut self) {
         if let Some(receipt) = self.receipt.take() {
+            let begun = Instant::now();
             receipt.kept().await;
+            let us = i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX);
+            Waited { us }.tell(&self.metrics);
         }
     }
 
@@ -97,7 +132,8 @@ impl Listeners {
     /// A request has ended: everybody is told, the history last.
     pub(super) fn tell(&self, outcome: Outcome) -> Ended {
         let is_well = outcome.is_well();
-        let Outcome { mut row, evidence, is_uncounted, prices, mut keeping, held } = outcome;
+        let Outcome { mut row, evidence, is_uncounted, bill, mut keeping, held } = outcome;
+        bill.ended(&row);
         if let Some(held) = &held {
             self.sessions.end(held, row.tier.filter(|_| is_well).map(|tier| (tier, &row.usage)));
         }
@@ -105,11 +141,11 @@ impl Listeners {
             keeping.ended_well(&row);
         }
         let receipt = if is_uncounted && evidence.says_something() {
-            self.estimator.complete(row, evidence, self.store.clone(), prices)
+            self.estimator.complete(row, evidence, self.store.clone(), bill)
         } else {
-            prices.price(&mut row);
+            bill.settle(&mut row);
             self.store.finished(row)
         };
-        Ended { receipt, keeping }
+        Ended { receipt, keeping, metrics: self.metrics.clone() }
     }
 }

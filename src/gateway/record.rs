@@ -9,7 +9,7 @@ use scopeguard::ScopeGuard;
 
 use super::decide::Settled;
 use super::estimate::Evidence;
-use super::outcome::{Ended, Listeners, Outcome, Prices};
+use super::outcome::{Bill, Ended, Listeners, Outcome};
 use super::response_cache::Keeping;
 use super::sessions::Held;
 use super::{ChatCall, Gateway, Route};
@@ -18,6 +18,8 @@ use crate::catalog::Tier;
 use crate::protocol::{Arrival, ChatRequest, TokenUsage, UsageSource};
 use crate::providers::Target;
 use crate::store::{AnsweredBy, Attempt, Row, Skipped};
+use crate::telemetry::Metrics;
+use crate::telemetry::events::{Begun, CandidateSkipped};
 
 /// Longest usage object that is kept as it was written, in bytes.
 const LONGEST_RAW: usize = 4_096;
@@ -33,7 +35,7 @@ pub(super) struct Record {
     row: Box<Row>,
     /// What the tokens are counted from if nobody reports them.
     evidence: Box<Evidence>,
-    prices: Prices,
+    bill: Bill,
     /// Fields that were left out for the upstream that was called last.
     dropped: Vec<String>,
     /// Whether the tokens reported so far are less than those of the whole answer.
@@ -79,7 +81,7 @@ impl Record {
         settled: Settled,
         session: Option<String>,
     ) -> UnderWay {
-        let Settled { decided, asked, usage, classify_us, features, held } = settled;
+        let Settled { decided, asked, usage, classify_us, features, held, .. } = settled;
         let decision = decided.decision;
         let row = Box::new(Row {
             id: gateway.listeners.store.next_id(),
@@ -101,6 +103,7 @@ impl Record {
             ..Row::default()
         });
         gateway.listeners.store.begun(&row);
+        Begun.tell(&gateway.listeners.metrics);
         let frontier = gateway.tiers[Tier::Frontier].first();
         let frontier = frontier.and_then(|target| {
             let model = target.upstream.model.as_deref().unwrap_or(&request.model);
@@ -111,7 +114,7 @@ impl Record {
             arrival: call.arrival,
             row,
             evidence: Box::new(Evidence { request: call.body.clone(), ..Evidence::default() }),
-            prices: Prices { own: None, frontier },
+            bill: Bill { own: None, frontier, provider: None, metrics: gateway.listeners.metrics.clone() },
             dropped: Vec::new(),
             partial: false,
             keeping: None,
@@ -148,13 +151,26 @@ impl Record {
 
     /// A candidate is passed over.
     pub(super) fn skip(&mut self, skipped: Skipped) {
+        let Skipped { upstream, tier, reason } = &skipped;
+        CandidateSkipped { tier: *tier, upstream, reason }.tell(&self.listeners.metrics);
         self.row.skipped.push(skipped);
+    }
+
+    /// What is counted.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.listeners.metrics
+    }
+
+    /// How many upstreams were called, the one that is being called among them.
+    pub(super) fn attempts(&self) -> u32 {
+        self.row.attempt_count
     }
 
     /// An upstream is about to be called.
     pub(super) fn attempt(&mut self, gateway: &Gateway, target: &Target, model: &str, dropped: Vec<String>) {
         self.dropped = dropped;
-        self.prices.own = target.price(&gateway.catalog, model);
+        self.bill.own = target.price(&gateway.catalog, model);
+        self.bill.provider = Some(target.upstream.provider);
         let started_us = self.arrival.elapsed_us();
         let upstream = &target.upstream;
         let row = &mut self.row;
@@ -264,7 +280,7 @@ impl Record {
     /// The end. What comes after it cannot be recorded.
     fn settle(self, status: u16, error_type: Option<&'static str>) -> Outcome {
         let lacks_usage = self.lacks_usage();
-        let Record { arrival, mut row, evidence, prices, partial, keeping, cached, held, .. } = self;
+        let Record { arrival, mut row, evidence, bill, partial, keeping, cached, held, .. } = self;
         let took = arrival.elapsed_us();
         row.status = Some(status);
         row.error_type = error_type.map(Cow::Borrowed);
@@ -281,6 +297,6 @@ impl Record {
         }
         // A stream that broke may have reported less than it said; a last word is never counted over.
         let is_uncounted = lacks_usage || (error_type.is_some() && partial);
-        Outcome { row, evidence: *evidence, is_uncounted, prices, keeping, held }
+        Outcome { row, evidence: *evidence, is_uncounted, bill, keeping, held }
     }
 }

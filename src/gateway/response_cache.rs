@@ -10,6 +10,7 @@ use crate::cache::{AnswerKey, Answers, Kept};
 use crate::catalog::Tier;
 use crate::protocol::{Caller, ChatRequest, Members};
 use crate::store::Row;
+use crate::telemetry::events::LookedUp;
 
 /// Hints: members of a request's body that no answer depends on, such as who asks and what it is filed under.
 /// (`stream_options` says only whether the usage chunk is sent, which the key has.)
@@ -75,10 +76,10 @@ impl Gateway {
         if call.cache_control == CacheControl::Default
             && let Some(kept) = answers.get(key)
         {
-            self.listeners.tally.count_answer(true);
+            LookedUp { hit: true }.tell(&self.listeners.metrics);
             return Found::Hit(kept);
         }
-        self.listeners.tally.count_answer(false);
+        LookedUp { hit: false }.tell(&self.listeners.metrics);
         Found::Miss(Box::new(Keeping { answers: answers.clone(), key, sent: Vec::new(), facts: None }))
     }
 }

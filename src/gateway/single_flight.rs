@@ -66,7 +66,7 @@ mod tests {
             asked.fetch_add(1, Ordering::Relaxed);
             tokio::task::yield_now().await;
             let usage = TokenUsage { input_tokens: Some(9), ..TokenUsage::default() };
-            Classified { verdict: said(Tier::Medium), asked: true, usage }
+            Classified { verdict: said(Tier::Medium), asked: true, usage, failure: None }
         };
         let answers = join_all((0..100).map(|_| single_flight.join(key, ask()))).await;
         assert_eq!(asked.load(Ordering::Relaxed), 1);

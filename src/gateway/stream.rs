@@ -6,15 +6,17 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tracing::Span;
 
 use super::estimate;
 use super::outcome::Ended;
 use super::reading::{Reading, error_in_stream, translate};
 use super::record::{UnderWay, end};
-use crate::catalog::Provider;
+use crate::catalog::{Provider, Tier};
 use crate::config::Secret;
 use crate::protocol::{ChunkView, ErrorBody, ErrorEnvelope};
 use crate::providers::{self, ProviderError, Reply, SseSplitter, Target, TurnStore};
+use crate::telemetry::events::{Meaning, UpstreamFailed};
 
 /// How long the end of the connection is waited for after `[DONE]`, so that it can be used again.
 const LINGER: Duration = Duration::from_millis(250);
@@ -24,6 +26,7 @@ const LINGER: Duration = Duration::from_millis(250);
 struct Facts {
     include_usage: bool,
     provider: Provider,
+    tier: Tier,
     upstream: String,
     idle: Duration,
     deadline: Option<Instant>,
@@ -58,6 +61,8 @@ pub struct Meter {
     seen_token: bool,
     finished: bool,
     state: State,
+    /// That of the upstream call.
+    span: Span,
 }
 
 #[derive(Debug)]
@@ -122,6 +127,7 @@ impl Meter {
         let facts = Facts {
             include_usage: ask.include_usage,
             provider,
+            tier: upstream.tier,
             upstream: upstream.name.clone(),
             idle: upstream.timeouts.idle,
             deadline: upstream.timeouts.stream_total.map(|limit| Instant::now() + limit),
@@ -396,7 +402,17 @@ impl Meter {
         self.report();
         error.redact(self.facts.secrets.iter().map(Secret::expose));
         let message = error.public_message();
-        tracing::warn!(upstream = %self.facts.upstream, error = message, "a stream broke off");
+        if let State::Running(record) = &self.state {
+            let failed = UpstreamFailed {
+                tier: self.facts.tier,
+                upstream: &self.facts.upstream,
+                provider: self.facts.provider,
+                error_type: "interrupted",
+                message: &message,
+                meaning: Meaning::BrokeOff,
+            };
+            self.span.in_scope(|| failed.tell(record.metrics()));
+        }
         let envelope = ErrorEnvelope {
             error: ErrorBody {
                 message,
@@ -422,7 +438,7 @@ impl Drop for Meter {
 
 impl Opening {
     /// Goes on with the request's record; what has come so far is the first to go out.
-    pub(super) fn with(self, record: UnderWay) -> Meter {
+    pub(super) fn with(self, record: UnderWay, span: Span) -> Meter {
         let Opening { reply, splitter, reading, events, written, facts } = self;
         let mut meter = Meter {
             reply,
@@ -434,6 +450,7 @@ impl Opening {
             seen_token: false,
             finished: false,
             state: State::Running(Box::new(record)),
+            span,
         };
         if matches!(meter.reading, Reading::Translate(_)) {
             meter.say(written);

@@ -4,11 +4,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 
 use super::{ProviderError, Target};
 use crate::catalog::Provider;
+use crate::telemetry::spans::TraceContext;
+
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Largest plain answer, in bytes.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -63,14 +67,27 @@ impl Client {
         Ok(Client { pools })
     }
 
-    /// Sends a chat request to a target and waits for its answer's head.
+    /// Sends a chat request to a target, as a part of the client's trace if there is one, and waits for its answer's head.
     ///
     /// # Errors
     /// No connection, or it broke.
-    pub async fn chat(&self, target: &Target, model: &str, stream: bool, body: Bytes) -> Result<Reply, ProviderError> {
+    pub async fn chat(
+        &self,
+        target: &Target,
+        model: &str,
+        stream: bool,
+        body: Bytes,
+        trace: Option<&TraceContext>,
+    ) -> Result<Reply, ProviderError> {
         let upstream = &target.upstream;
         let kind = (upstream.timeouts.connect, upstream.endpoint.is_local());
-        self.post(kind, upstream.provider, target.url(model, stream), target.headers.clone(), body).await
+        let mut headers = target.headers.clone();
+        if let Some((parent, state)) = trace.map(TraceContext::headers) {
+            let state = state.and_then(|state| HeaderValue::try_from(state).ok());
+            headers.extend(HeaderValue::try_from(parent).ok().map(|parent| (TRACE_PARENT, parent)));
+            headers.extend(state.map(|state| (TRACE_STATE, state)));
+        }
+        self.post(kind, upstream.provider, target.url(model, stream), headers, body).await
     }
 
     /// Asks a target for the list of its models: one page of it.

@@ -79,7 +79,7 @@ pub async fn ask(
     };
     let begun = Instant::now();
     let asking = async {
-        let mut reply = client.chat(target, model, stream, outbound.body).await?;
+        let mut reply = client.chat(target, model, stream, outbound.body, None).await?;
         if !reply.status.is_success() {
             return match refusal(reply, target).await {
                 // It answers, and thinks longer than it may here.

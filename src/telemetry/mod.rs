@@ -1,7 +1,13 @@
-//! The log: set up once, at start.
+//! The log, metrics and traces.
 //!
-//! Enters: the `[log]` table. Leaves: a guard that writes what is left when it is dropped.
-//! Bodies, prompts and keys are never logged, by anybody.
+//! Enters: the `[log]` table, and what happens (`events.rs`). Leaves: lines, each with the id of its request, and figures
+//! for Prometheus. Bodies of requests, prompts and keys are never logged, by anybody; of an upstream's error, its text is.
+//! Read `events.rs` first.
+
+pub mod events;
+mod metrics;
+mod names;
+pub mod spans;
 
 use std::path::Path;
 
@@ -12,6 +18,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 use crate::config;
+
+pub use metrics::Metrics;
+pub use names::provider_name;
 
 /// Starts the log on standard error, and in a file a day if that is wanted.
 ///

@@ -37,5 +37,6 @@ mod session;
 mod shutdown;
 mod streaming;
 mod support;
+mod telemetry;
 mod usage;
 mod wizard;

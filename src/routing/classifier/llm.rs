@@ -167,7 +167,7 @@ impl LlmClassifier {
             confidence: None,
             reason: Cow::Owned(format!("{} answered {}", self.settings.model, tier.number())),
         };
-        Ok(Classified { verdict, asked: true, usage })
+        Ok(Classified { verdict, asked: true, usage, failure: None })
     }
 
     fn body(&self, text: &str) -> Bytes {

@@ -47,13 +47,15 @@ pub struct Classified {
     pub asked: bool,
     /// Tokens that the model reported.
     pub usage: TokenUsage,
+    /// Why the model gave no verdict, if it was asked and failed.
+    pub failure: Option<String>,
 }
 
 impl Classified {
     /// A verdict that no model was asked for.
     #[must_use]
     pub fn unasked(verdict: Verdict) -> Self {
-        Classified { verdict, asked: false, usage: TokenUsage::default() }
+        Classified { verdict, asked: false, usage: TokenUsage::default(), failure: None }
     }
 }
 
@@ -132,9 +134,8 @@ impl Classifier {
                         classified
                     }
                     Err(failure) => {
-                        tracing::warn!(error = %failure, "the classifier's model failed; the embedded decision stands");
                         let reason = Cow::Owned(format!("llm_unavailable ({failure}); {}", first.reason));
-                        Classified { verdict: Verdict { reason, ..first }, asked: true, usage: TokenUsage::default() }
+                        without_model(Verdict { reason, ..first }, &failure)
                     }
                 }
             }
@@ -148,9 +149,11 @@ fn off() -> Classified {
 }
 
 fn failed(failure: &Failure) -> Classified {
-    tracing::warn!(error = %failure, "the classifier failed; the request goes to the frontier tier");
-    let verdict = nobody(Cow::Owned(format!("classifier_unavailable ({failure})")));
-    Classified { verdict, asked: true, usage: TokenUsage::default() }
+    without_model(nobody(Cow::Owned(format!("classifier_unavailable ({failure})"))), failure)
+}
+
+fn without_model(verdict: Verdict, failure: &Failure) -> Classified {
+    Classified { verdict, asked: true, usage: TokenUsage::default(), failure: Some(failure.to_string()) }
 }
 
 fn nobody(reason: Cow<'static, str>) -> Verdict {
