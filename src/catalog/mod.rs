@@ -14,7 +14,7 @@ mod tier;
 
 pub use by_tier::ByTier;
 pub use endpoint::{Endpoint, EndpointError};
-pub use models::{Abilities, Catalog, ModelFacts};
+pub use models::{Capabilities, Catalog, ModelFacts};
 pub use price::{NanoUsd, Price, PriceError};
 pub use provider::Provider;
 pub use source::{Judge, Source};

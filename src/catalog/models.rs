@@ -17,12 +17,12 @@ pub struct ModelFacts {
     /// Tokens that input and output may have together, if known.
     pub context_window: Option<u64>,
     /// What it can do, as far as that is known.
-    pub abilities: Abilities,
+    pub capabilities: Capabilities,
 }
 
 /// What a model can do; `None` is unknown, and keeps nobody from asking it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Abilities {
+pub struct Capabilities {
     /// Tokens that input and output may have together.
     pub context_window: Option<u64>,
     /// Whether it calls tools.
@@ -37,11 +37,11 @@ pub struct Abilities {
     pub reasoning: Option<bool>,
 }
 
-impl Abilities {
+impl Capabilities {
     /// These, and where they are unknown the others.
     #[must_use]
-    pub fn or(self, other: Abilities) -> Abilities {
-        Abilities {
+    pub fn or(self, other: Capabilities) -> Capabilities {
+        Capabilities {
             context_window: self.context_window.or(other.context_window),
             tools: self.tools.or(other.tools),
             images: self.images.or(other.images),
@@ -115,7 +115,7 @@ impl Catalog {
                         cache_write_1h: price(row.cache_write_1h),
                     },
                     context_window: row.context_window,
-                    abilities: Abilities {
+                    capabilities: Capabilities {
                         context_window: row.context_window,
                         tools: row.lacks.contains(&Lack::Tools).then_some(false),
                         images: row.lacks.contains(&Lack::Images).then_some(false),

@@ -93,8 +93,8 @@ pub(super) async fn run(url: &str, model: Option<&str>, key_env: Option<&str>, a
     let engine = target(&format!("base_url = {quoted}\n{key}"), environment.clone(), &catalog)?;
     let client = client(std::iter::once(&engine.upstream))?;
     let told = |error: &ProviderError| {
-        let (what, mend) = explain(error, &engine.upstream, model.unwrap_or_default());
-        Failure::Running(anyhow!("{what}\n{mend}"))
+        let (what, fix) = explain(error, &engine.upstream, model.unwrap_or_default());
+        Failure::Running(anyhow!("{what}\n{fix}"))
     };
     let model = if let Some(model) = model {
         model.to_owned()

@@ -1,4 +1,4 @@
-//! `xrouter doctor`: whether everything that the configuration names works, a line each, with what mends it.
+//! `xrouter doctor`: whether everything that the configuration names works, a line each, with what fixes it.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use super::{ConfigFile, Failure};
 use crate::app;
 use crate::catalog::{Catalog, Judge};
 use crate::config::{ClassifierKind, Loaded, Sources, Upstream};
+use crate::protocol::nearest_word;
 use crate::providers::{Client, ProviderError, Target, probe};
 use crate::routing::Input;
 use crate::store::Store;
@@ -36,17 +37,17 @@ struct Finding {
     ok: bool,
     /// What was found.
     message: String,
-    /// What mends it.
+    /// What fixes it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    mend: Option<String>,
+    fix: Option<String>,
 }
 
 fn good(check: impl Into<String>, message: impl Into<String>) -> Finding {
-    Finding { check: check.into(), ok: true, message: message.into(), mend: None }
+    Finding { check: check.into(), ok: true, message: message.into(), fix: None }
 }
 
-fn bad(check: impl Into<String>, message: impl Into<String>, mend: impl Into<String>) -> Finding {
-    Finding { check: check.into(), ok: false, message: message.into(), mend: Some(mend.into()) }
+fn bad(check: impl Into<String>, message: impl Into<String>, fix: impl Into<String>) -> Finding {
+    Finding { check: check.into(), ok: false, message: message.into(), fix: Some(fix.into()) }
 }
 
 impl Doctor {
@@ -69,8 +70,8 @@ impl Doctor {
             println!();
             match failed {
                 0 => println!("{}", style("all is well").green().bold()),
-                1 => println!("{}", style("one thing is to be mended").red().bold()),
-                more => println!("{}", style(format!("{more} things are to be mended")).red().bold()),
+                1 => println!("{}", style("one thing is to be fixed").red().bold()),
+                more => println!("{}", style(format!("{more} things are to be fixed")).red().bold()),
             }
         }
         if failed == 0 { Ok(()) } else { Err(Failure::Told) }
@@ -82,8 +83,8 @@ fn print(finding: &Finding, width: usize) {
     let mut lines = finding.message.lines();
     println!("{mark} {:<width$} {}", finding.check, lines.next().unwrap_or_default());
     lines.for_each(|line| println!("  {:<width$} {line}", ""));
-    if let Some(mend) = &finding.mend {
-        println!("  {:<width$} {}", "", style(mend).yellow());
+    if let Some(fix) = &finding.fix {
+        println!("  {:<width$} {}", "", style(fix).yellow());
     }
 }
 
@@ -157,8 +158,8 @@ async fn port(loaded: &Loaded) -> Finding {
             if is_router(here, port).await {
                 return good(name, "a router serves there already");
             }
-            let mend = "set server.port (or PORT) to another one, or end the program that uses it";
-            bad(name, format!("taken on {host}"), mend)
+            let fix = "set server.port (or PORT) to another one, or end the program that uses it";
+            bad(name, format!("taken on {host}"), fix)
         }
         Err(error) => {
             bad(name, format!("cannot listen on {host}: {error}"), "set server.host to an address of this machine")
@@ -218,8 +219,8 @@ async fn examine(client: &Client, upstream: &Upstream, catalog: &Catalog) -> Vec
         return vec![match listed {
             Ok(models) => good(name, format!("{root} answers and lists {} models; requests name theirs", models.len())),
             Err(error) => {
-                let (what, mend) = explain(&error, upstream, "");
-                bad(name, what, mend)
+                let (what, fix) = explain(&error, upstream, "");
+                bad(name, what, fix)
             }
         }];
     };
@@ -227,16 +228,16 @@ async fn examine(client: &Client, upstream: &Upstream, catalog: &Catalog) -> Vec
     let tried = match tried {
         Ok(tried) => tried,
         Err(error) => {
-            let (what, mut mend) = explain(&error, upstream, model);
+            let (what, mut fix) = explain(&error, upstream, model);
             // Where the list came, the address and the key are right.
             if let (Ok(models), ProviderError::Status { status: 400 | 404, .. }) = (&listed, &error)
                 && !models.iter().any(|listed| listed.id == *model)
-                && let Some(near) = nearest(model, models.iter().map(|listed| listed.id.as_str()))
+                && let Some(near) = nearest_word(model, models.iter().map(|listed| listed.id.as_str()))
             {
-                mend =
+                fix =
                     format!("it lists {} models, and `{model}` is none of them; did you mean `{near}`?", models.len());
             }
-            return vec![bad(name, what, mend)];
+            return vec![bad(name, what, fix)];
         }
     };
     let tokens = tried.usage.output_tokens.map_or("tokens not told".to_owned(), |tokens| format!("{tokens} tokens"));
@@ -245,19 +246,11 @@ async fn examine(client: &Client, upstream: &Upstream, catalog: &Catalog) -> Vec
     findings.push(match probe::ask(client, &target, model, true, LIMIT).await {
         Ok(tried) => good(format!("{name}, stream"), format!("begins after {} ms", tried.took.as_millis())),
         Err(error) => {
-            let (what, mend) = explain(&error, upstream, model);
-            bad(format!("{name}, stream"), what, mend)
+            let (what, fix) = explain(&error, upstream, model);
+            bad(format!("{name}, stream"), what, fix)
         }
     });
     findings
-}
-
-/// The word of a list that is most like another one.
-fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .min()
-        .map(|(_, candidate)| candidate)
 }
 
 async fn classifier(loaded: &Loaded) -> Finding {
@@ -281,10 +274,10 @@ async fn classifier(loaded: &Loaded) -> Finding {
             let asked =
                 loaded.upstreams.classifier.as_ref().map(|endpoint| endpoint.model.as_str()).unwrap_or_default();
             if verdict.judge == Judge::Nobody {
-                let mend = format!(
+                let fix = format!(
                     "is `{asked}` there, and does it answer with 0, 1 or 2 alone? A model that thinks first does not"
                 );
-                return bad(name, verdict.reason.into_owned(), mend);
+                return bad(name, verdict.reason.into_owned(), fix);
             }
             let by = if classified.asked { format!("{asked} says") } else { "compiled in, says".to_owned() };
             good(name, format!("{by} {} for an easy question, in {took} ms", verdict.tier))

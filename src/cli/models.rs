@@ -57,7 +57,7 @@ impl Models {
         }
         let missing = lists.iter().find(|list| list.models.is_empty());
         match missing.and_then(|list| list.failure.as_ref().map(|failure| (&list.upstream, failure))) {
-            Some((name, (what, mend))) => Err(Failure::Running(anyhow!("{name}: {what}\n{mend}"))),
+            Some((name, (what, fix))) => Err(Failure::Running(anyhow!("{name}: {what}\n{fix}"))),
             None => Ok(()),
         }
     }
@@ -150,8 +150,8 @@ pub(super) async fn offered(client: &Client, target: &Target, catalog: &Catalog)
 
 fn print(list: &Offered, prices: bool, catalog: &Catalog) {
     println!("{} ({})", style(&list.upstream).bold(), list.provider);
-    if let Some((what, mend)) = &list.failure {
-        println!("  {} {what}; {mend}", style("note").yellow());
+    if let Some((what, fix)) = &list.failure {
+        println!("  {} {what}; {fix}", style("note").yellow());
         if !list.models.is_empty() {
             println!("  these are the catalogue's, read on {}:", catalog.read_on());
         }

@@ -1,4 +1,4 @@
-//! Reaching upstreams from the command line: targets from lines of TOML, and errors with what mends them.
+//! Reaching upstreams from the command line: targets from lines of TOML, and errors with what fixes them.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(super) fn client<'a>(upstreams: impl Iterator<Item = &'a Upstream>) -> Resul
     Client::new(pools).map_err(|error| Failure::Running(error.into()))
 }
 
-/// What is wrong with an upstream, and what mends it.
+/// What is wrong with an upstream, and what fixes it.
 pub(super) fn explain(error: &ProviderError, upstream: &Upstream, model: &str) -> (String, String) {
     let root = upstream.endpoint.root();
     let variable = upstream.provider.key_variable();
@@ -37,7 +37,7 @@ pub(super) fn explain(error: &ProviderError, upstream: &Upstream, model: &str) -
         (None, None) => "if it wants a key, set api_key".to_owned(),
         (Some(_), _) => "check the key: is it whole, of this provider, and not revoked?".to_owned(),
     };
-    let mend = match error {
+    let fix = match error {
         ProviderError::Unreachable { .. } if upstream.provider == Provider::Ollama => {
             format!("is Ollama started (`ollama serve`), and is {root} its address?")
         }
@@ -73,7 +73,7 @@ pub(super) fn explain(error: &ProviderError, upstream: &Upstream, model: &str) -
             "name a model".to_owned()
         }
     };
-    (brief(&error.to_string()), mend)
+    (brief(&error.to_string()), fix)
 }
 
 /// One line of what was said: some answer with a whole page.

@@ -1,74 +1,11 @@
 //! Holds the merged layers against the schema and reports everything that does not fit at once.
 
-use std::fmt;
-use std::path::PathBuf;
-
 use figment::value::{Dict, Value};
 
-use super::layers::{Merged, Origin};
+use super::layers::Merged;
+use super::problem::{ConfigError, Problem};
 use super::{Config, schema};
-
-/// A configuration that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file is no TOML.
-    #[error("{}:{line}: {message}", path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What the parser says.
-        message: String,
-    },
-    /// Keys or values that do not fit.
-    #[error("{}", lines(.0))]
-    Invalid(Vec<Problem>),
-}
-
-fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
-}
-
-/// One thing that is wrong: which key, where it was written, what is wrong, what to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The key, dotted; or the variable's name.
-    pub key: String,
-    /// Where the value was written; `None` if there is no value.
-    pub origin: Option<Origin>,
-    /// What is wrong, to be read after the key.
-    pub message: String,
-    /// What is allowed or what to do.
-    pub hint: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; {}", self.key, self.message, self.hint)?;
-        match &self.origin {
-            Some(origin) => write!(f, " ({origin})"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// The nearest of some words, if one is near enough to have been meant.
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
+use crate::protocol::nearest_word;
 
 /// Checks the merged layers and turns them into the typed tables.
 pub(super) fn extract(merged: &Merged) -> Result<Config, ConfigError> {
@@ -112,7 +49,7 @@ impl Check<'_> {
             return;
         }
         let known: Vec<&str> = schema::members(table).map(|(name, _)| name).collect();
-        let hint = nearest(name, known.iter().copied()).map_or_else(
+        let hint = nearest_word(name, known.iter().copied()).map_or_else(
             || format!("known keys here: {}", known.join(", ")),
             |known| format!("did you mean `{known}`?"),
         );
@@ -168,7 +105,7 @@ impl Check<'_> {
     fn choice(&mut self, schema: &'static serde_json::Value, text: &str, value: &Value, path: &str) {
         let Some(words) = schema::choices(schema) else { return };
         if !words.contains(&text) {
-            let meant = nearest(text, words.iter().copied()).map(|word| format!(" (did you mean `{word}`?)"));
+            let meant = nearest_word(text, words.iter().copied()).map(|word| format!(" (did you mean `{word}`?)"));
             let hint = format!("it takes {}{}", words.join(", "), meant.unwrap_or_default());
             self.push(path, value, format!("`{text}` is not one of its words"), hint);
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::check::Problem;
 use super::layers::Merged;
+use super::problem::Problem;
 use super::rules::validate_names;
 use super::{Rule, Secret};
 

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::layers::Origin;
+use super::origin::Origin;
 
 /// One assignment.
 #[derive(Debug, PartialEq, Eq)]

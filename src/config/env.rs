@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 
 use figment::value::Value;
 
-use super::check::{Problem, nearest};
-use super::layers::{Entry, Origin, Sources};
+use super::origin::{Entry, Origin};
+use super::problem::Problem;
+use super::sources::Sources;
 use super::{dotenv, schema};
+use crate::protocol::nearest_word;
 
 /// Flat name → key. `CHEAP_…`, `MEDIUM_…` and `FRONTIER_…` are in [`TIER_KEYS`].
 const FLAT: &[(&str, &str)] = &[
@@ -166,7 +168,7 @@ fn entry(key: &str, value: &str, origin: &Origin) -> Entry {
 
 fn unknown(name: &str, key: &str, origin: &Origin) -> Problem {
     let keys = schema::all_keys();
-    let hint = match nearest(key, keys.iter().map(String::as_str)) {
+    let hint = match nearest_word(key, keys.iter().map(String::as_str)) {
         Some(key) => format!("did you mean {PREFIX}{}?", key.to_uppercase().replace('.', "__")),
         None => "names are XROUTER_<TABLE>__<KEY>; `xrouter config schema` lists the keys".to_owned(),
     };
@@ -198,5 +200,23 @@ fn typed(key: &str, text: &str) -> Value {
             .and_then(|json| Value::serialize(json).ok())
             .unwrap_or_else(as_text),
         _ => as_text(),
+    }
+}
+
+impl Sources {
+    /// All variables by name: those of the process, and those of `.env` that they do not set.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(String, String)> {
+        Variables::new(self).all().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// Whether anything configures anything: a file, or one of our variables.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let dotenv = self.dotenv.as_ref().map(|(path, text)| dotenv::parse(path, text)).unwrap_or_default();
+        self.config_text.is_none()
+            && self.upstreams_file.is_none()
+            && !dotenv.iter().any(|entry| configures_upstreams(&entry.name))
+            && !self.environment.iter().any(|(name, value)| !value.is_empty() && configures_upstreams(name))
     }
 }

@@ -6,9 +6,10 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::check::{Problem, nearest};
 use super::layers::Merged;
+use super::problem::Problem;
 use crate::catalog::{Step, Tier};
+use crate::protocol::nearest_word;
 
 /// A rule over the classifier's decision: if all that it names is true of a request, the request's tier is set, raised
 /// or lowered.
@@ -144,7 +145,7 @@ pub(super) fn validate_names(own: &[Rule], off: &[String], merged: &Merged, prob
         }
     }
     for name in off.iter().filter(|name| !all().any(|rule| rule.is_called(name))) {
-        let hint = match nearest(name, known()) {
+        let hint = match nearest_word(name, known()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the rules are {}", known().collect::<Vec<_>>().join(", ")),
         };

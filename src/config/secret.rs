@@ -7,8 +7,8 @@ use std::path::Path;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::check::Problem;
 use super::layers::Merged;
+use super::problem::Problem;
 
 /// A text that is never printed, logged, stored or serialised.
 #[derive(Clone, PartialEq, Eq, Deserialize)]

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Secret;
-use super::check::Problem;
 use super::layers::Merged;
+use super::problem::Problem;
 
 /// `[server]`
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

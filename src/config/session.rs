@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Cache;
-use super::check::Problem;
 use super::layers::Merged;
+use super::problem::Problem;
 
 /// `[session]`
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -2,9 +2,12 @@
 
 use figment::value::Value;
 
-use super::check::{ConfigError, shown};
-use super::layers::{self, Merged, Origin, Sources};
+use super::check::shown;
+use super::layers::{self, Merged};
+use super::origin::Origin;
+use super::problem::ConfigError;
 use super::schema;
+use super::sources::Sources;
 
 /// One key of the merged configuration.
 #[derive(Debug, Clone)]

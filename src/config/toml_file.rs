@@ -6,9 +6,9 @@ use std::path::Path;
 use figment::value::Dict;
 use toml::de::{DeTable, DeValue};
 
-use super::check::{ConfigError, Problem};
 use super::env::Variables;
-use super::layers::Origin;
+use super::origin::Origin;
+use super::problem::{ConfigError, Problem};
 
 /// A parsed file.
 pub(super) struct TomlFile {

@@ -4,14 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use poem::http::{HeaderName, HeaderValue};
-use reqwest::Url;
+use url::Url;
 
-use super::check::{Problem, nearest};
 use super::layers::Merged;
+use super::problem::Problem;
 use super::secret;
 use super::tiers::UpstreamConfig;
 use super::{Classifier, ClassifierKind, Config, PriceConfig, Secret};
-use crate::catalog::{Abilities, Endpoint, Price, PriceError, Provider, Tier};
+use crate::catalog::{Capabilities, Endpoint, Price, PriceError, Provider, Tier};
+use crate::protocol::nearest_word;
 
 /// One endpoint of a tier, complete.
 #[derive(Debug, Clone)]
@@ -49,7 +50,7 @@ pub struct Upstream {
     /// Longest answer where the request has no limit and the dialect requires one, in tokens.
     pub max_tokens: u64,
     /// What it can do, where the configuration says so.
-    pub abilities: Abilities,
+    pub capabilities: Capabilities,
     /// Whether the router marks what the provider's prompt cache may keep.
     pub cache_markers: bool,
 }
@@ -244,7 +245,7 @@ impl Resolver<'_> {
                 let found = Provider::ALL.into_iter().find(|provider| provider.as_str() == name);
                 if found.is_none() {
                     let names = Provider::ALL.map(Provider::as_str);
-                    let hint = match nearest(name, names.into_iter()) {
+                    let hint = match nearest_word(name, names.into_iter()) {
                         Some(known) => format!("did you mean `{known}`?"),
                         None => format!("known: auto, {}", names.join(", ")),
                     };
@@ -316,7 +317,7 @@ impl Resolver<'_> {
             deployment,
             drop_params: written.drop_params.unwrap_or(false),
             max_tokens: written.max_tokens.unwrap_or(8_192),
-            abilities: Abilities {
+            capabilities: Capabilities {
                 context_window: written.context_window,
                 tools: written.tools,
                 images: written.images,

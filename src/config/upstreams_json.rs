@@ -4,9 +4,11 @@
 use figment::value::Value;
 use serde_json::Value as Json;
 
-use super::check::{Problem, nearest};
 use super::env::Variables;
-use super::layers::{Entry, Origin, Sources};
+use super::origin::{Entry, Origin};
+use super::problem::Problem;
+use super::sources::Sources;
+use crate::protocol::nearest_word;
 
 /// Its names, and the keys of a tier here.
 const KEYS: &[(&str, &str)] = &[
@@ -50,7 +52,7 @@ fn read(text: &str, place: &str, variables: &Variables, problems: &mut Vec<Probl
     let tiers = match serde_json::from_str::<Json>(text) {
         Ok(Json::Object(tiers)) => tiers,
         Ok(_) => return problem("upstreams.json", "is no JSON object".to_owned(), "see the README's example"),
-        Err(error) => return problem("upstreams.json", format!("is no JSON: {error}"), "mend it at that place"),
+        Err(error) => return problem("upstreams.json", format!("is no JSON: {error}"), "fix it at that place"),
     };
     for (tier, fields) in tiers {
         if !["cheap", "medium", "frontier"].contains(&tier.as_str()) {
@@ -67,7 +69,7 @@ fn read(text: &str, place: &str, variables: &Variables, problems: &mut Vec<Probl
         };
         for (name, value) in fields {
             let Some((_, key)) = KEYS.iter().find(|(known, _)| *known == name) else {
-                let hint = nearest(&name, KEYS.iter().map(|(known, _)| *known))
+                let hint = nearest_word(&name, KEYS.iter().map(|(known, _)| *known))
                     .map_or_else(|| "remove it".to_owned(), |known| format!("did you mean `{known}`?"));
                 problem(&format!("{tier}.{name}"), "is no known key".to_owned(), &hint);
                 continue;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Gateway;
-use crate::catalog::{Abilities, Provider};
+use crate::catalog::{Capabilities, Provider};
 use crate::protocol::{ChatRequest, estimate};
 use crate::providers::Target;
 
@@ -118,8 +118,8 @@ impl Gateway {
         requirements: &Requirements,
     ) -> Option<Unsupported> {
         let upstream = &target.upstream;
-        let Abilities { context_window, tools, images, audio, json_schema, reasoning } =
-            target.abilities(&request.model, &self.catalog);
+        let Capabilities { context_window, tools, images, audio, json_schema, reasoning } =
+            target.capabilities(&request.model, &self.catalog);
         let asked = [
             (requirements.tools, tools, "tools"),
             (requirements.images, images, "images"),

@@ -5,7 +5,7 @@ use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, Head
 use super::Dialect;
 use super::listing::{ListedAt, listing};
 use super::openai::{CallAt, Key, quirks};
-use crate::catalog::{Abilities, Catalog, Price};
+use crate::catalog::{Capabilities, Catalog, Price};
 use crate::config::{Secret, Upstream};
 
 /// A callable upstream.
@@ -20,7 +20,7 @@ pub struct Target {
     /// What its tokens cost.
     pub pricing: Pricing,
     /// What its own model can do: as configured, else as the catalogue has it. Nothing where the model is the request's.
-    abilities: Option<Abilities>,
+    capabilities: Option<Capabilities>,
     /// The root of its API.
     root: reqwest::Url,
     /// Where its own model is asked, plain and streamed: made once.
@@ -38,9 +38,9 @@ pub enum Pricing {
     Unknown,
 }
 
-fn abilities(upstream: &Upstream, model: &str, catalog: &Catalog) -> Abilities {
-    let known = catalog.find(upstream.provider, model).map(|facts| facts.abilities);
-    upstream.abilities.or(known.unwrap_or_default())
+fn capabilities(upstream: &Upstream, model: &str, catalog: &Catalog) -> Capabilities {
+    let known = catalog.find(upstream.provider, model).map(|facts| facts.capabilities);
+    upstream.capabilities.or(known.unwrap_or_default())
 }
 
 impl Target {
@@ -63,8 +63,8 @@ impl Target {
                 catalog.find(upstream.provider, model).map_or(Pricing::Unknown, |facts| Pricing::Fixed(facts.price))
             }
         };
-        let abilities = upstream.model.as_deref().map(|model| abilities(&upstream, model, catalog));
-        let mut target = Target { upstream, dialect, headers, pricing, abilities, root, chat: None };
+        let capabilities = upstream.model.as_deref().map(|model| capabilities(&upstream, model, catalog));
+        let mut target = Target { upstream, dialect, headers, pricing, capabilities, root, chat: None };
         if let Some(model) = target.upstream.model.as_deref() {
             target.chat = Some([false, true].map(|stream| target.chat_url(model, stream)));
         }
@@ -73,8 +73,8 @@ impl Target {
 
     /// What a model can do here, as far as it is known.
     #[must_use]
-    pub fn abilities(&self, model: &str, catalog: &Catalog) -> Abilities {
-        self.abilities.unwrap_or_else(|| abilities(&self.upstream, model, catalog))
+    pub fn capabilities(&self, model: &str, catalog: &Catalog) -> Capabilities {
+        self.capabilities.unwrap_or_else(|| capabilities(&self.upstream, model, catalog))
     }
 
     /// Where an answer of a model is asked for.

@@ -120,7 +120,7 @@ impl Rules {
         self.rules.iter().flat_map(|rule| rule.headers.iter().map(|(name, _)| name.as_str()))
     }
 
-    /// Looks at all rules in order; the first that sets a tier ends it. Those that ship on mend what the embedded
+    /// Looks at all rules in order; the first that sets a tier ends it. Those that ship on fix what the embedded
     /// classifier says, and nothing else.
     pub(super) fn apply(&self, facts: &Facts<'_>, decision: Decision, judge: Judge) -> Ruled {
         let mut ruled = Ruled { decision, held: String::new(), looked: 0, unknown: Vec::new() };
@@ -407,7 +407,7 @@ mod tests {
         let bound = [Rule { name: "floor".to_owned(), at_least: Some(Tier::Medium), ..Rule::default() }];
         let held = Rules::new(&bound, &[]).unwrap().apply(&facts("hi"), decided(Tier::Cheap), Judge::Embedded).decision;
         assert_eq!(held.tier, Tier::Medium);
-        // A model that was asked is not mended by the rules that ship on.
+        // A model that was asked is not fixed by the rules that ship on.
         let asked = Rules::new(&[], &[]).unwrap().apply(&facts("hi"), decided(Tier::Frontier), Judge::Model).decision;
         assert_eq!(asked.tier, Tier::Frontier);
         let off: Vec<String> = ["floor", "ceiling", "greeting"].map(str::to_owned).into();

@@ -8,9 +8,9 @@ use sqlx::{Arguments as _, AssertSqlSafe, SqliteConnection};
 
 use super::columns::{COLUMNS, Column, Value};
 use super::find;
-use super::marks::{self, Values};
 use super::rollup::{self, Slot};
 use super::row::{Attempt, Row};
+use super::zone_map::{self, Values};
 use crate::catalog::Source;
 
 /// Names whose numbers are kept in memory; others are looked up.
@@ -24,7 +24,7 @@ const LOOKUPS: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Known {
     names: HashMap<String, i64>,
-    marks: marks::Known,
+    marks: zone_map::Known,
     /// Requests that stand in `in_flight`.
     in_flight: HashSet<i64>,
 }
@@ -32,7 +32,7 @@ pub(super) struct Known {
 /// What a batch learned, which stands once it is committed.
 pub(super) struct Learned {
     names: HashMap<String, i64>,
-    marks: marks::Batch,
+    marks: zone_map::Batch,
     begun: Vec<i64>,
     ended: Vec<i64>,
 }
@@ -45,7 +45,7 @@ impl Known {
         let in_flight: Vec<i64> = sqlx::query_scalar("select id from in_flight").fetch_all(connection).await?;
         Ok(Known {
             names: names.into_iter().collect(),
-            marks: marks::Known::default(),
+            marks: zone_map::Known::default(),
             in_flight: in_flight.into_iter().collect(),
         })
     }
@@ -100,7 +100,7 @@ async fn batch(
     let mut fresh: HashMap<String, i64> = HashMap::new();
     let sessions = sessions(connection, known, &mut fresh, rows).await?;
     let mut sums = rollup::Batch::default();
-    let mut marks = marks::Batch::default();
+    let mut marks = zone_map::Batch::default();
     for row in rows {
         let mut number = Numbering { known: &known.names, fresh: &mut fresh, connection: &mut *connection };
         number.row(row).await?;

@@ -7,7 +7,6 @@
 
 mod answered_by;
 mod batch;
-mod care;
 mod columns;
 mod export;
 mod find;
@@ -17,7 +16,7 @@ mod insert;
 mod intake;
 mod journal;
 mod ledger;
-mod marks;
+mod maintenance;
 mod open;
 mod page;
 mod plan;
@@ -32,6 +31,7 @@ mod sums;
 mod tests;
 mod usage;
 mod writer;
+mod zone_map;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -43,12 +43,12 @@ use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{Notify, mpsc, watch};
 
 pub use answered_by::AnsweredBy;
-pub use care::{Stats, backup, prune, stats};
 pub use columns::{Column, Kind, Value, shown as shown_columns};
 pub use export::{groups_as_csv, milliseconds, rows_as_csv};
 pub use histogram::Histogram;
 pub use intake::Receipt;
 pub use ledger::WriterState;
+pub use maintenance::{Stats, backup, prune, stats};
 pub use open::OpenError;
 pub use page::{Filter, Page, StatusFilter, TierFilter};
 pub use prune::Pruned;
@@ -216,7 +216,7 @@ impl Store {
             return Ok(());
         }
         let failed = |source| OpenError::database(&self.path, source);
-        let mut connection = open::for_care(&self.path).await?;
+        let mut connection = open::for_maintenance(&self.path).await?;
         sqlx::query("insert or ignore into policies (hash, marks) values (?, ?)")
             .bind(hash)
             .bind(marks)

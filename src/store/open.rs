@@ -238,8 +238,8 @@ pub(super) async fn expect_current(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Opens a second connection that writes, for steps of care beside a running server.
-pub(super) async fn for_care(path: &Path) -> Result<SqliteConnection, OpenError> {
+/// Opens a second connection that writes, for steps of maintenance beside a running server.
+pub(super) async fn for_maintenance(path: &Path) -> Result<SqliteConnection, OpenError> {
     expect_current(path).await?;
     let options = options(path).busy_timeout(Duration::from_secs(10));
     options.connect().await.map_err(|source| OpenError::database(path, source))

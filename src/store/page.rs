@@ -8,9 +8,9 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use super::answered_by::AnsweredBy;
 use super::columns::{self, Raw};
 use super::history::named;
-use super::marks::{Facet, ZONE_BITS};
 use super::row::Row;
 use super::usage::Period;
+use super::zone_map::{Facet, ZONE_BITS};
 use super::{Store, StoreError};
 use crate::catalog::{NanoUsd, Source, Tier};
 

@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::histogram::BOUNDS_MS;
-use super::marks::Facet;
 use super::rollup::{CACHED_FACETS, DAY_MS, HOUR_MS, MINUTE_MS, floor, histogram_columns};
 use super::sums::SUMS;
 use super::usage::Period;
+use super::zone_map::Facet;
 use crate::protocol::Timestamp;
 
 /// All columns that are summed, in the order in which they are read.

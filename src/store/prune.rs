@@ -3,7 +3,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::marks::ZONE_BITS;
+use super::zone_map::ZONE_BITS;
 
 /// Zones of one step, 256 rows each.
 const ZONES: i64 = 4;

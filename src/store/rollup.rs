@@ -9,9 +9,9 @@ use sqlx::{Arguments as _, AssertSqlSafe, SqliteConnection};
 
 use super::answered_by::AnsweredBy;
 use super::histogram;
-use super::marks::Facet;
 use super::row::Row;
 use super::sums::{SUMS, Totals};
+use super::zone_map::Facet;
 
 pub(super) const MINUTE_MS: i64 = 60_000;
 pub(super) const HOUR_MS: i64 = 3_600_000;

@@ -8,10 +8,10 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::answered_by::AnsweredBy;
 use super::histogram::{self, Histogram};
-use super::marks::Facet;
 use super::plan::{Grain, Plan};
 use super::rollup::{DAY_MS, HOUR_MS, MINUTE_MS, floor};
 use super::sums::{SUMS, Totals};
+use super::zone_map::Facet;
 use super::{Store, StoreError};
 use crate::catalog::{ByTier, Source};
 use crate::protocol::Timestamp;

@@ -112,7 +112,7 @@ async fn what_is_wrong_is_told_with_what_mends_it() {
         "set server.port",
         "is cache.redis_url right",
         "set store.url to a file",
-        "7 things are to be mended",
+        "7 things are to be fixed",
     ] {
         assert!(text.contains(word), "{word}\n{text}");
     }

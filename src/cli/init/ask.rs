@@ -208,12 +208,12 @@ fn settled(tier: Tier, mut choice: Choice, scene: &Scene) -> Result<Choice, Fail
                 wait.stop(told);
                 return Ok(choice);
             }
-            Err((what, mend)) => {
-                wait.error(format!("{what}\n{mend}"));
+            Err((what, fix)) => {
+                wait.error(format!("{what}\n{fix}"));
                 let again = select(format!("The {tier} tier does not answer"))
                     .item(0, "Change it", "")
                     .item(1, "Try it again", "")
-                    .item(2, "Keep it as it is", "it can be mended later")
+                    .item(2, "Keep it as it is", "it can be fixed later")
                     .interact();
                 match again.map_err(interrupted)? {
                     0 => choice = questions(tier, scene)?,

@@ -144,13 +144,13 @@ impl Plan {
             let Some(choice) = self.chosen(tier) else { continue };
             match attempt(choice, scene) {
                 Ok(told) => eprintln!("{tier}: {told}"),
-                Err((what, mend)) => eprintln!("warning: {tier}: {what}\n  {mend}"),
+                Err((what, fix)) => eprintln!("warning: {tier}: {what}\n  {fix}"),
             }
         }
     }
 }
 
-/// Calls an upstream for a few tokens: what came, or what is wrong and what mends it.
+/// Calls an upstream for a few tokens: what came, or what is wrong and what fixes it.
 pub(super) fn attempt(choice: &Choice, scene: &Scene) -> Result<String, (String, String)> {
     if let Key::Variable(name) = &choice.key
         && !scene.found.is_set(name)

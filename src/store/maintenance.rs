@@ -119,7 +119,7 @@ pub async fn prune(
     minute_days: u32,
     mut told: impl FnMut(&Pruned),
 ) -> Result<Pruned, OpenError> {
-    let mut connection = open::for_care(path).await?;
+    let mut connection = open::for_maintenance(path).await?;
     let cutoff = Keep { days, minute_days }.cutoff(Timestamp::now());
     let mut all = Pruned::default();
     loop {
@@ -151,7 +151,7 @@ pub async fn backup(path: &Path, copy: &Path) -> Result<(), OpenError> {
         return Err(exists());
     }
     // It writes nothing here, but SQLite does not let a connection that may only query do it.
-    let mut connection = open::for_care(path).await?;
+    let mut connection = open::for_maintenance(path).await?;
     let written = sqlx::query("vacuum into ?").bind(copy.to_string_lossy()).execute(&mut connection).await;
     let _ = connection.close().await;
     written.map(|_| ()).map_err(|source| OpenError::database(copy, source))
