@@ -13,7 +13,7 @@ use super::reach::{LIMIT, client, explain, target};
 use crate::app;
 use crate::catalog::{Catalog, Judge, Tier};
 use crate::config::Sources;
-use crate::providers::{Client, ProviderError, SseSplitter, Target, data, probe};
+use crate::providers::{Client, ProviderError, Target, probe};
 use crate::routing::Input;
 
 /// Labelled prompts of our own: tier, language, text.
@@ -159,14 +159,17 @@ async fn stream(client: &Client, engine: &Target, body: &Value) -> Result<(Durat
             let text = reply.body().await.unwrap_or_default();
             return Err(crate::providers::read_error(provider, reply.status.as_u16(), &reply.headers, &text));
         }
-        let (mut splitter, mut events, mut first, mut tokens) = (SseSplitter::default(), Vec::new(), None, 0);
+        let framing = engine.dialect.framing();
+        let (mut frames, mut events, mut first, mut tokens) = (framing.frames(), Vec::new(), None, 0);
         while let Some(piece) = reply.chunk().await? {
             let unreadable =
                 |error: crate::providers::TooLong| ProviderError::Malformed { provider, reason: error.to_string() };
-            splitter.push(piece, &mut events).map_err(unreadable)?;
+            frames.push(piece, &mut events).map_err(unreadable)?;
             for event in events.drain(..) {
-                let chunk =
-                    data(&event).and_then(|data| serde_json::from_slice::<Value>(&data).ok()).unwrap_or_default();
+                let chunk = framing
+                    .data(&event)
+                    .and_then(|data| serde_json::from_slice::<Value>(&data).ok())
+                    .unwrap_or_default();
                 let delta = &chunk["choices"][0]["delta"];
                 let says = ["content", "reasoning_content", "reasoning"];
                 if says.iter().any(|name| delta[*name].as_str().is_some_and(|text| !text.is_empty())) {

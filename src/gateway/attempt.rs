@@ -7,12 +7,13 @@ use tracing::Instrument as _;
 
 use super::plan::{Fitness, Plan};
 use super::record::{Record, UnderWay, end};
-use super::requirements::Requirements;
 use super::stream::{Ask, Meter};
 use super::{Answer, AnswerBody, Gateway, GatewayError, Reason};
 use crate::catalog::{Provider, Tier};
-use crate::protocol::{Caller, ChatRequest, Conversation, Timestamp};
-use crate::providers::{self, Context, Dialect, EncodeError, Fetched, Outbound, ProviderError, Reply, Target, Verdict};
+use crate::protocol::{Caller, ChatRequest, Timestamp};
+use crate::providers::{
+    self, Asked, Context, EncodeError, Fetched, Original, Outbound, ProviderError, Reply, Target, Verdict,
+};
 use crate::telemetry::events::{Meaning, UpstreamFailed};
 use crate::telemetry::spans::{self, TraceContext};
 
@@ -27,7 +28,7 @@ impl Gateway {
     ) -> Result<Answer, GatewayError> {
         let mut last = Reason::NoUpstream(plan.tier);
         let mut refused = None;
-        let mut conversation = None;
+        let mut original = Original::new(request);
         let scope = caller.scope();
         for candidate in plan.reached() {
             let target = &candidate.target;
@@ -48,7 +49,7 @@ impl Gateway {
                     continue;
                 }
             };
-            let outbound = match self.write(target, request, model, scope, &mut conversation).await {
+            let outbound = match self.write(target, &mut original, model, scope).await {
                 Ok(outbound) => outbound,
                 Err(error) => {
                     record.skip(candidate.skipped(&error));
@@ -122,39 +123,33 @@ impl Gateway {
         &self,
         target: &Target,
         request: &ChatRequest<'_>,
-        requirements: &Requirements,
         scope: &str,
     ) -> Result<(), ProviderError> {
         let model = model_for(target, request)?;
-        if requirements.images && target.dialect.translates() {
+        let mut original = Original::new(request);
+        if !target.dialect.pictures(&mut original)?.is_empty() {
             return Ok(());
         }
-        self.write(target, request, model, scope, &mut None).await.map(drop)
+        self.write(target, &mut original, model, scope).await.map(drop)
     }
 
-    /// Writes the request for an upstream. It is read in full once, for the first upstream that needs it so.
-    async fn write<'a>(
+    /// Writes the request for an upstream.
+    async fn write(
         &self,
         target: &Target,
-        request: &ChatRequest<'a>,
+        original: &mut Original<'_, '_>,
         model: &str,
         scope: &str,
-        conversation: &mut Option<Conversation<'a>>,
     ) -> Result<Outbound, ProviderError> {
-        let none = Fetched::new();
-        let context = Context { upstream: &target.upstream, model, scope, turns: &self.turns, fetched: &none };
-        if !target.dialect.translates() {
-            return Ok(Dialect::patch(request, &context)?);
-        }
-        let conversation = match conversation {
-            Some(conversation) => conversation,
-            None => conversation.insert(Conversation::parse(request.body()).map_err(EncodeError::from)?),
+        let pictures = target.dialect.pictures(original)?;
+        let fetched = if pictures.is_empty() {
+            Fetched::new()
+        } else {
+            // Boxed: it is large, and most requests have no pictures.
+            Box::pin(self.pictures.fetch(pictures)).await?
         };
-        // Boxed: it is large, and most requests have no pictures.
-        let fetched = Box::pin(self.pictures.fetch(conversation, target.dialect));
-        let fetched = fetched.await.map_err(|(param, source)| ProviderError::Picture { param, source })?;
-        let context = Context { fetched: &fetched, ..context };
-        Ok(target.dialect.encode(conversation, &context, request.stream)?)
+        let context = Context { upstream: &target.upstream, model, scope, turns: &self.turns, fetched: &fetched };
+        Ok(target.dialect.write(original, &context)?)
     }
 
     async fn call(
@@ -180,7 +175,8 @@ impl Gateway {
                 let mut reply = self.begin(ask, trace, false, body).await?;
                 let body = reply.body().await?;
                 let created = Timestamp::now().0 / 1000;
-                ask.target.dialect.decode(upstream.provider, body, created, ask.model)
+                let asked = Asked { provider: upstream.provider, model: ask.model, created, include_usage: false };
+                ask.target.dialect.read(body, asked)
             };
             let answer = within(limits.total, upstream.provider, answering).await?;
             let usage = answer.raw_usage.map(|raw| (answer.usage, raw));

@@ -12,11 +12,13 @@ use serde::Deserialize;
 use crate::catalog::Provider;
 use crate::config::ClassifierEndpoint;
 use crate::protocol::{ChunkView, TokenUsage};
-use crate::providers::{self, Client, ProviderError, Reply, SseSplitter, Verdict};
+use crate::providers::{self, Client, Dialect, Framing, ProviderError, Reply, Verdict};
 use crate::routing::{Ask, AskError, AskPiece};
 
 /// Time for a connection to the classifier's endpoint; the whole call has the classifier's own limit.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How its streams are cut into events.
+const FRAMING: Framing = Dialect::Openai.framing();
 
 /// Calls one classifier endpoint.
 #[derive(Debug)]
@@ -52,12 +54,7 @@ impl ClassifierCall {
             .post((CONNECT, self.local), provider, self.url.clone(), self.headers.clone(), body)
             .await
             .map_err(|error| ask_error(&error))?;
-        let streams = reply
-            .headers
-            .get("content-type")
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|kind| kind.starts_with("text/event-stream"));
-        if reply.status.is_success() && streams {
+        if reply.status.is_success() && FRAMING.is_type(reply.content_type()) {
             return Ok(pieces(reply).boxed());
         }
         let status = reply.status.as_u16();
@@ -97,19 +94,19 @@ struct WholeMessage {
 
 /// The text pieces of a streamed answer.
 fn pieces(reply: Reply) -> impl futures_util::Stream<Item = Result<AskPiece, AskError>> + Send {
-    let start = (reply, SseSplitter::default(), Vec::<Bytes>::new().into_iter());
-    try_unfold(start, |(mut reply, mut splitter, mut events)| async move {
+    let start = (reply, FRAMING.frames(), Vec::<Bytes>::new().into_iter());
+    try_unfold(start, |(mut reply, mut frames, mut events)| async move {
         loop {
             if let Some(event) = events.next() {
                 match read(&event)? {
-                    Some(piece) => return Ok(Some((piece, (reply, splitter, events)))),
+                    Some(piece) => return Ok(Some((piece, (reply, frames, events)))),
                     None => continue,
                 }
             }
             let mut fresh: Vec<Bytes> = Vec::new();
             match reply.chunk().await.map_err(|error| ask_error(&error))? {
-                Some(piece) => splitter.push(piece, &mut fresh).map_err(|error| AskError::Broken(error.to_string()))?,
-                None => match splitter.finish() {
+                Some(piece) => frames.push(piece, &mut fresh).map_err(|error| AskError::Broken(error.to_string()))?,
+                None => match frames.finish() {
                     Some(rest) => fresh.push(rest),
                     None => return Ok(None),
                 },
@@ -120,7 +117,7 @@ fn pieces(reply: Reply) -> impl futures_util::Stream<Item = Result<AskPiece, Ask
 }
 
 fn read(event: &[u8]) -> Result<Option<AskPiece>, AskError> {
-    let Some(data) = providers::data(event).filter(|data| data.as_ref() != b"[DONE]") else { return Ok(None) };
+    let Some(data) = FRAMING.data(event).filter(|data| data.as_ref() != b"[DONE]") else { return Ok(None) };
     let Ok(view) = serde_json::from_slice::<ChunkView<'_>>(&data) else { return Ok(None) };
     if view.is_error() {
         return Err(ask_error(&providers::read_error(Provider::OpenaiCompatible, 200, &HeaderMap::new(), &data)));

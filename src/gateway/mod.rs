@@ -12,7 +12,6 @@ mod models;
 mod outcome;
 mod plan;
 mod preview;
-mod reading;
 mod recall;
 mod record;
 mod requirements;

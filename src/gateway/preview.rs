@@ -40,9 +40,7 @@ impl Gateway {
         let Plan { tier, limit, is_impossible, mut candidates, .. } =
             self.plan(&request, &requirements, decided.decision.tier, seed);
         for candidate in candidates.iter_mut().filter(|candidate| candidate.fitness == Fitness::Fit) {
-            if let Err(error) =
-                self.can_be_written(&candidate.target, &request, &requirements, call.caller.scope()).await
-            {
+            if let Err(error) = self.can_be_written(&candidate.target, &request, call.caller.scope()).await {
                 candidate.fitness = Fitness::Inexpressible(error.to_string());
             }
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 
 use super::{ProviderError, Target};
@@ -136,6 +136,12 @@ impl Client {
 }
 
 impl Reply {
+    /// What its body is, as it says; empty if it does not.
+    #[must_use]
+    pub fn content_type(&self) -> &str {
+        self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
     /// The next piece of the body; `None` at its end.
     ///
     /// # Errors

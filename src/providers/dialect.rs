@@ -1,17 +1,20 @@
-//! Which dialect an upstream speaks, and the two ways through it: requests out, answers back.
+//! Which dialect an upstream speaks, and the ways through it: requests are written, answers and streams are read.
+//!
+//! OpenAI's dialect patches and passes, the others are written anew and translated: nobody else needs to know which.
 
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
 
 use super::drops::EncodeError;
-use super::openai::Normaliser;
-use super::pieces::{Assembler, Said, Whole};
+use super::framing::Framing;
+use super::pictures::{self, Wanted};
+use super::pieces::{Assembler, Whole};
+use super::stream_reader::StreamReader;
 use super::turn_store::{StoredTurn, TurnStore};
-use super::{ProviderError, anthropic, cohere, error_body, gemini, openai};
+use super::{Original, ProviderError, anthropic, cohere, error_body, gemini, openai};
 use crate::catalog::Provider;
 use crate::config::Upstream;
-use crate::protocol::completion::Chunk;
-use crate::protocol::{AnswerView, ChatRequest, Conversation, TokenUsage};
+use crate::protocol::TokenUsage;
 
 /// A provider's way to write requests and answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,19 @@ pub struct Outbound {
     pub dropped: Vec<String>,
 }
 
+/// What an answer was asked for, by which it is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Who answers.
+    pub provider: Provider,
+    /// The model that was asked.
+    pub model: &'a str,
+    /// Seconds since the epoch, for an answer that does not tell when it was made.
+    pub created: i64,
+    /// Whether the client wants the usage chunk of a stream.
+    pub include_usage: bool,
+}
+
 /// A whole answer, read.
 #[derive(Debug)]
 pub struct Answer {
@@ -92,46 +108,42 @@ impl Dialect {
         }
     }
 
-    /// Whether requests are read in full and written anew.
-    #[must_use]
-    pub fn translates(self) -> bool {
-        self != Dialect::Openai
-    }
-
-    /// Writes a request that passes through with few edits.
+    /// The pictures that cannot be given to it by their address. They are to be fetched before the request is written.
     ///
     /// # Errors
-    /// The upstream has no word for a field.
-    pub fn patch(request: &ChatRequest<'_>, context: &Context<'_>) -> Result<Outbound, EncodeError> {
-        openai::encode(request, context)
+    /// The request is at fault.
+    pub fn pictures<'o>(self, original: &'o mut Original<'_, '_>) -> Result<Vec<Wanted<'o>>, EncodeError> {
+        let takes: fn(&str) -> bool = match self {
+            Dialect::Openai | Dialect::Cohere | Dialect::CohereV1 => return Ok(Vec::new()),
+            Dialect::Anthropic => anthropic::takes_address,
+            Dialect::Gemini => gemini::takes_address,
+        };
+        Ok(pictures::wanted(original.conversation()?, takes))
     }
 
-    /// Writes a conversation in this dialect.
+    /// Writes a request.
     ///
     /// # Errors
     /// It has no word for a field, or the request is at fault.
-    pub fn encode(
-        self,
-        conversation: &Conversation<'_>,
-        context: &Context<'_>,
-        stream: bool,
-    ) -> Result<Outbound, EncodeError> {
+    pub fn write(self, original: &mut Original<'_, '_>, context: &Context<'_>) -> Result<Outbound, EncodeError> {
+        let stream = original.request().stream;
         match self {
-            Dialect::Anthropic => anthropic::encode(conversation, context, stream),
-            Dialect::Gemini => gemini::encode(conversation, context),
-            Dialect::Cohere => cohere::encode(conversation, context, stream),
-            Dialect::CohereV1 => cohere::encode_v1(conversation, context, stream),
-            Dialect::Openai => unreachable_patch(),
+            Dialect::Openai => openai::encode(original.request(), context),
+            Dialect::Anthropic => anthropic::encode(original.conversation()?, context, stream),
+            Dialect::Gemini => gemini::encode(original.conversation()?, context),
+            Dialect::Cohere => cohere::encode(original.conversation()?, context, stream),
+            Dialect::CohereV1 => cohere::encode_v1(original.conversation()?, context, stream),
         }
     }
 
-    /// Reads a whole answer. `created` is in seconds since the epoch, `asked` the model that was asked.
+    /// Reads a whole answer.
     ///
     /// # Errors
     /// It is none, or an error.
-    pub fn decode(self, provider: Provider, body: Bytes, created: i64, asked: &str) -> Result<Answer, ProviderError> {
+    pub fn read(self, body: Bytes, asked: Asked<'_>) -> Result<Answer, ProviderError> {
+        let provider = asked.provider;
         let read = match self {
-            Dialect::Openai => return pass(provider, body),
+            Dialect::Openai => return openai::whole(provider, body),
             Dialect::Anthropic => anthropic::whole,
             Dialect::Gemini => gemini::whole,
             Dialect::Cohere => cohere::whole,
@@ -141,7 +153,7 @@ impl Dialect {
             return Err(error_body::read_error(provider, 200, &HeaderMap::new(), &body));
         }
         let Whole { said, raw_usage, native } = read(&body)?;
-        let mut assembler = Assembler::new(created, asked);
+        let mut assembler = Assembler::new(asked.created, asked.model);
         let completion = assembler.completion(said);
         let body = serde_json::to_vec(&completion)
             .map_err(|error| ProviderError::Malformed { provider, reason: error.to_string() })?;
@@ -153,176 +165,20 @@ impl Dialect {
             turn: assembler.turn(native),
         })
     }
-}
 
-/// `encode` is for the dialects that translate; this one patches.
-fn unreachable_patch() -> Result<Outbound, EncodeError> {
-    Err(EncodeError::Invalid { param: "body".to_owned(), reason: "this dialect is patched, not written".to_owned() })
-}
-
-/// An answer in OpenAI's form: byte for byte, but for what a strict client would stumble over.
-fn pass(provider: Provider, body: Bytes) -> Result<Answer, ProviderError> {
-    let body = match Normaliser::new(provider, false) {
-        None => body,
-        Some(mut normaliser) => normaliser.put_right(&body)?.map(Bytes::from).unwrap_or(body),
-    };
-    let view: Result<AnswerView<'_>, _> = serde_json::from_slice(&body);
-    let (model, usage, raw_usage) = match view {
-        Ok(view) if view.is_failed() => {
-            return Err(error_body::read_error(provider, 200, &HeaderMap::new(), &failed_choice(&body)));
-        }
-        Ok(view) => (view.model.as_deref().map(str::to_owned), view.token_usage(), view.raw_usage()),
-        Err(_) if error_body::is_error(&body) => {
-            return Err(error_body::read_error(provider, 200, &HeaderMap::new(), &body));
-        }
-        Err(error) => return Err(ProviderError::Malformed { provider, reason: error.to_string() }),
-    };
-    Ok(Answer { model, usage: usage.unwrap_or_default(), raw_usage, turn: None, body })
-}
-
-/// What a choice that failed says of it.
-fn failed_choice(body: &[u8]) -> Vec<u8> {
-    let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let choice = &answer["choices"][0];
-    let error = if let Some(error) = choice.get("error") {
-        serde_json::json!({ "error": error })
-    } else {
-        let reason = choice["finish_reason"].as_str().unwrap_or("error");
-        serde_json::json!({ "error": { "message": format!("the model ended with `{reason}`") } })
-    };
-    error.to_string().into_bytes()
-}
-
-/// Reads a stream in a dialect that translates, and writes OpenAI's chunks.
-#[derive(Debug)]
-pub struct Translator {
-    provider: Provider,
-    events: Events,
-    assembler: Assembler,
-    include_usage: bool,
-    has_output: bool,
-    ended: bool,
-}
-
-#[derive(Debug)]
-enum Events {
-    Anthropic(Box<anthropic::Stream>),
-    Gemini(gemini::Stream),
-    Cohere(cohere::Stream),
-    CohereV1(cohere::StreamV1),
-}
-
-impl Translator {
-    /// For one stream; `None` for a dialect whose streams pass through.
+    /// Reads a stream, piece by piece.
     #[must_use]
-    pub fn new(dialect: Dialect, provider: Provider, created: i64, asked: &str, include_usage: bool) -> Option<Self> {
-        let events = match dialect {
-            Dialect::Openai => return None,
-            Dialect::Anthropic => Events::Anthropic(Box::default()),
-            Dialect::Gemini => Events::Gemini(gemini::Stream::default()),
-            Dialect::Cohere => Events::Cohere(cohere::Stream::default()),
-            Dialect::CohereV1 => Events::CohereV1(cohere::StreamV1::default()),
-        };
-        let assembler = Assembler::new(created, asked);
-        Some(Translator { provider, events, assembler, include_usage, has_output: false, ended: false })
+    pub fn read_stream(self, asked: Asked<'_>) -> StreamReader {
+        StreamReader::new(self, asked)
     }
 
-    /// Reads the data of one event and appends the events that it makes.
-    ///
-    /// # Errors
-    /// It is an error, or none of this dialect's events.
-    pub fn event(&mut self, data: &[u8], out: &mut Vec<Bytes>) -> Result<(), ProviderError> {
-        if self.ended || data == b"[DONE]" {
-            return Ok(());
-        }
-        let mut said: Vec<Said> = Vec::new();
-        let done = match &mut self.events {
-            Events::Anthropic(stream) => stream.event(data, &mut said).map(|()| stream.is_done()),
-            // It may still report usage.
-            Events::Gemini(stream) => stream.event(data, &mut said).map(|()| false),
-            Events::Cohere(stream) => stream.event(data, &mut said).map(|()| stream.is_done()),
-            Events::CohereV1(stream) => stream.event(data, &mut said).map(|()| stream.is_done()),
-        };
-        let mut chunks = Vec::new();
-        for said in said {
-            self.assembler.chunks(said, &mut chunks);
-        }
-        self.has_output |= !chunks.is_empty();
-        out.extend(chunks.iter().map(written));
-        if done? {
-            self.end(out)?;
-        }
-        Ok(())
-    }
-
-    /// The stream is over: the usage, if it was asked for, and `[DONE]`.
-    ///
-    /// # Errors
-    /// It ended before its answer did.
-    pub fn end(&mut self, out: &mut Vec<Bytes>) -> Result<(), ProviderError> {
-        if self.ended {
-            return Ok(());
-        }
-        if !self.assembler.is_finished() {
-            let reason = "the stream ended before its answer did".to_owned();
-            return Err(ProviderError::Malformed { provider: self.provider, reason });
-        }
-        self.ended = true;
-        if self.include_usage {
-            out.extend(self.assembler.usage_chunk().as_ref().map(written));
-        }
-        out.push(Bytes::from_static(b"data: [DONE]\n\n"));
-        Ok(())
-    }
-
-    /// Whether `[DONE]` was written.
+    /// How its streams are cut into events.
     #[must_use]
-    pub fn is_ended(&self) -> bool {
-        self.ended
-    }
-
-    /// Whether anything was written.
-    #[must_use]
-    pub fn has_output(&self) -> bool {
-        self.has_output
-    }
-
-    /// The model that answers.
-    #[must_use]
-    pub fn model(&self) -> &str {
-        self.assembler.model()
-    }
-
-    /// The tokens reported so far.
-    #[must_use]
-    pub fn usage(&self) -> TokenUsage {
-        self.assembler.usage()
-    }
-
-    /// The same as the provider wrote it.
-    #[must_use]
-    pub fn raw_usage(&self) -> Option<String> {
-        match &self.events {
-            Events::Anthropic(stream) => stream.raw_usage(),
-            Events::Gemini(stream) => stream.raw_usage(),
-            Events::Cohere(stream) => stream.raw_usage(),
-            Events::CohereV1(stream) => stream.raw_usage(),
+    pub const fn framing(self) -> Framing {
+        match self {
+            Dialect::Openai | Dialect::Anthropic | Dialect::Gemini | Dialect::Cohere | Dialect::CohereV1 => {
+                Framing::ServerSentEvents
+            }
         }
     }
-
-    /// The turn, if its provider will want it back.
-    #[must_use]
-    pub fn turn(&self) -> Option<StoredTurn> {
-        let native = match &self.events {
-            Events::Anthropic(stream) => stream.native(),
-            Events::Gemini(stream) => stream.native(),
-            Events::Cohere(_) | Events::CohereV1(_) => None,
-        };
-        self.assembler.turn(native)
-    }
-}
-
-fn written(chunk: &Chunk) -> Bytes {
-    let json = serde_json::to_string(chunk).expect("a chunk of texts and numbers serialises");
-    Bytes::from(format!("data: {json}\n\n"))
 }

@@ -2,7 +2,7 @@
 //!
 //! Enters: an upstream, a parsed request, bytes. Leaves: outbound requests, answers, errors that say
 //! what the caller may do about them. Only `client.rs`, `pictures.rs` and `probe.rs` perform I/O; nothing here decides, retries
-//! or records. Read `client.rs` first, then `dialect.rs`; each dialect that is translated has a folder.
+//! or records. Read `dialect.rs` first, then `client.rs` and `stream_reader.rs`; each dialect has a folder.
 
 mod anthropic;
 mod client;
@@ -11,29 +11,35 @@ mod dialect;
 mod drops;
 mod error;
 mod error_body;
+mod framing;
 mod gemini;
 mod json;
 mod listing;
 mod openai;
+mod original;
 mod pictures;
 mod pieces;
 pub mod probe;
 mod retry_after;
 mod source;
 mod sse;
+mod stream_reader;
 mod target;
+mod translator;
 mod turn_store;
 
 pub use client::{Client, Reply};
-pub use dialect::{Answer, Context, Dialect, Fetched, Outbound, Translator};
+pub use dialect::{Answer, Asked, Context, Dialect, Fetched, Outbound};
 pub use drops::EncodeError;
 pub use error::{ProviderError, Verdict};
 pub use error_body::{is_error, read_error};
+pub use framing::{Frames, Framing};
 pub use listing::{Listed, page as list_page};
-pub use openai::Normaliser;
-pub use pictures::{PictureError, Pictures};
+pub use original::Original;
+pub use pictures::{PictureError, Pictures, Wanted};
 pub(crate) use retry_after::whole_seconds;
 pub use source::{Source, sources};
-pub use sse::{SseSplitter, TooLong, data};
+pub use sse::TooLong;
+pub use stream_reader::{Listener, StreamReader, Told};
 pub use target::{Pricing, Target, base_headers};
 pub use turn_store::{StoredTurn, TurnStore};

@@ -8,8 +8,8 @@ use base64::Engine as _;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Url, redirect};
 
-use super::dialect::{Dialect, Fetched};
-use super::gemini;
+use super::ProviderError;
+use super::dialect::Fetched;
 use crate::protocol::Conversation;
 use crate::protocol::conversation::{Image, PartKind, Turn};
 
@@ -35,6 +35,15 @@ pub enum PictureError {
     /// It did not come.
     #[error("it could not be fetched: {0}")]
     Failed(String),
+}
+
+/// A picture that must be fetched before a request can be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// The field that names it.
+    pub param: String,
+    /// Its address.
+    pub url: &'a str,
 }
 
 /// Fetches pictures. Cheap to clone.
@@ -66,25 +75,21 @@ impl Pictures {
         Ok(Pictures(client))
     }
 
-    /// Fetches the pictures of a conversation that a dialect cannot take by their address.
+    /// Fetches the pictures that a dialect cannot take by their address.
     ///
     /// # Errors
-    /// One cannot be had: its field, and why.
-    pub async fn fetch(
-        &self,
-        conversation: &Conversation<'_>,
-        dialect: Dialect,
-    ) -> Result<Fetched, (String, PictureError)> {
+    /// One cannot be had.
+    pub async fn fetch(&self, wanted: Vec<Wanted<'_>>) -> Result<Fetched, ProviderError> {
         let mut fetched = Fetched::new();
-        for (path, url) in wanted(conversation, dialect) {
+        for Wanted { param, url } in wanted {
             if fetched.contains_key(url) {
                 continue;
             }
             if fetched.len() == MOST {
                 let reason = format!("more than {MOST} pictures are not fetched for one request");
-                return Err((path, PictureError::TooMuch(reason)));
+                return Err(ProviderError::Picture { param, source: PictureError::TooMuch(reason) });
             }
-            let picture = self.one(url).await.map_err(|error| (path, error))?;
+            let picture = self.one(url).await.map_err(|source| ProviderError::Picture { param, source })?;
             fetched.insert(url.to_owned(), picture);
         }
         Ok(fetched)
@@ -114,24 +119,21 @@ impl Pictures {
     }
 }
 
-/// The pictures that a dialect cannot take by their address, with their fields.
-fn wanted<'c>(conversation: &'c Conversation<'_>, dialect: Dialect) -> impl Iterator<Item = (String, &'c str)> {
-    let takes = move |url: &str| match dialect {
-        // It must be told the type, and takes no GIF by its address.
-        Dialect::Gemini => url.starts_with("https://") && gemini::media_type_of(url).is_some(),
-        Dialect::Anthropic => url.starts_with("https://"),
-        Dialect::Openai | Dialect::Cohere | Dialect::CohereV1 => true,
-    };
+/// The pictures of a conversation of which `takes_address` says that they cannot be given by their address.
+pub(super) fn wanted<'c>(conversation: &'c Conversation<'_>, takes_address: fn(&str) -> bool) -> Vec<Wanted<'c>> {
     let parts = conversation.turns.iter().flat_map(|turn| match turn {
         Turn::User { parts }
         | Turn::Result { parts, .. }
         | Turn::Assistant { parts, .. }
         | Turn::Instruction { parts } => parts,
     });
-    parts.filter_map(move |part| match &part.kind {
-        PartKind::Image(Image::Url(url)) if !takes(url) => Some((format!("{}.image_url.url", part.path), url.as_ref())),
+    let wanted = parts.filter_map(|part| match &part.kind {
+        PartKind::Image(Image::Url(url)) if !takes_address(url) => {
+            Some(Wanted { param: format!("{}.image_url.url", part.path), url: url.as_ref() })
+        }
         _ => None,
-    })
+    });
+    wanted.collect()
 }
 
 /// Why an address is not fetched, if it is not.

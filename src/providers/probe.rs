@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Client, Context, Dialect, Fetched, Listed, ProviderError, Reply, Target, TurnStore};
+use super::{Asked, Client, Context, Fetched, Listed, Original, ProviderError, Reply, Target, TurnStore};
 use super::{list_page, read_error};
-use crate::protocol::{ChatRequest, Conversation, TokenUsage};
+use crate::protocol::{ChatRequest, TokenUsage};
 
 /// Most pages of one list.
 const PAGES: usize = 20;
@@ -71,12 +71,7 @@ pub async fn ask(
     let request = ChatRequest::parse(body.as_bytes()).map_err(|error| unreadable(error.to_string()))?;
     let (turns, fetched) = (TurnStore::default(), Fetched::new());
     let context = Context { upstream: &target.upstream, model, scope: "", turns: &turns, fetched: &fetched };
-    let outbound = if target.dialect.translates() {
-        let conversation = Conversation::parse(&body).map_err(super::EncodeError::from)?;
-        target.dialect.encode(&conversation, &context, stream)?
-    } else {
-        Dialect::patch(&request, &context)?
-    };
+    let outbound = target.dialect.write(&mut Original::new(&request), &context)?;
     let begun = Instant::now();
     let asking = async {
         let mut reply = client.chat(target, model, stream, outbound.body, None).await?;
@@ -90,15 +85,16 @@ pub async fn ask(
             };
         }
         if stream {
-            let kind = reply.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-            if !kind.starts_with("text/event-stream") {
+            let kind = reply.content_type();
+            if !target.dialect.framing().is_type(kind) {
                 return Err(unreadable(format!("it does not stream: its type is `{kind}`")));
             }
             let first = reply.chunk().await?;
             return first.map(|_| TokenUsage::default()).ok_or_else(|| unreadable("its stream is empty".to_owned()));
         }
         let body = reply.body().await?;
-        Ok(target.dialect.decode(provider, body, 0, model)?.usage)
+        let asked = Asked { provider, model, created: 0, include_usage: false };
+        Ok(target.dialect.read(body, asked)?.usage)
     };
     let usage = tokio::time::timeout(limit, asking).await.unwrap_or(Err(ProviderError::Timeout { provider, limit }))?;
     Ok(Tried { took: begun.elapsed(), usage })

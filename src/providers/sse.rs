@@ -16,7 +16,7 @@ pub struct TooLong;
 
 /// Cuts a stream of bytes into events. Each event keeps its bytes, the blank line at its end included.
 #[derive(Debug, Default)]
-pub struct SseSplitter {
+pub(super) struct SseSplitter {
     pending: BytesMut,
     /// How many pending bytes were looked at.
     seen: usize,
@@ -30,7 +30,7 @@ impl SseSplitter {
     ///
     /// # Errors
     /// An event grew too long.
-    pub fn push(&mut self, piece: Bytes, events: &mut Vec<Bytes>) -> Result<(), TooLong> {
+    pub(super) fn push(&mut self, piece: Bytes, events: &mut Vec<Bytes>) -> Result<(), TooLong> {
         if !self.started {
             self.started = true;
             self.at_line_start = true;
@@ -49,8 +49,7 @@ impl SseSplitter {
     }
 
     /// What is left when the stream has ended: an event without its blank line, or nothing.
-    #[must_use]
-    pub fn finish(&mut self) -> Option<Bytes> {
+    pub(super) fn finish(&mut self) -> Option<Bytes> {
         let rest = std::mem::take(&mut self.pending).freeze();
         self.seen = 0;
         (!rest.is_empty()).then_some(rest)
@@ -93,8 +92,7 @@ impl SseSplitter {
 }
 
 /// The data of an event: its `data:` lines, joined by LF. `None` for an event without any (a comment).
-#[must_use]
-pub fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
+pub(super) fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut data: Option<Cow<'_, [u8]>> = None;
     let mut rest = event;
     while !rest.is_empty() {

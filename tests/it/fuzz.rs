@@ -1,6 +1,7 @@
 //! Broken and hostile bytes through everything that reads them: no input may panic, and what comes out is what it
 //! claims to be. A few hundred cases each; `XROUTER_FUZZ_SECONDS=60` (or `just fuzz`) goes on for so long.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,8 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use xrouter::catalog::Provider;
 use xrouter::config::{self, Sources, Upstream};
-use xrouter::protocol::{ChatRequest, Conversation};
-use xrouter::providers::{
-    Context, Dialect, Fetched, Normaliser, SseSplitter, Translator, TurnStore, data, is_error, read_error,
-};
+use xrouter::protocol::ChatRequest;
+use xrouter::providers::{Asked, Context, Dialect, Fetched, Framing, Original, TurnStore, is_error, read_error};
 
 /// Cases of one property where nobody asks for more.
 const CASES: u32 = 300;
@@ -26,6 +25,11 @@ const DIALECTS: [(Dialect, Provider); 5] = [
     (Dialect::CohereV1, Provider::Cohere),
     (Dialect::Openai, Provider::OpenaiCompatible),
 ];
+
+/// What answers are read for.
+fn asked(provider: Provider) -> Asked<'static> {
+    Asked { provider, model: "m", created: 0, include_usage: true }
+}
 
 /// Runs a property over inputs that a strategy makes.
 fn for_a_while<S: Strategy>(strategy: &S, property: impl Fn(S::Value))
@@ -191,18 +195,12 @@ fn upstreams() -> Vec<Upstream> {
 /// Reads a request, and writes it in every dialect.
 fn encode(body: &[u8], upstreams: &[Upstream]) {
     let Ok(request) = ChatRequest::parse(body) else { return };
-    let conversation = Conversation::parse(request.body());
+    let mut original = Original::new(&request);
     let (turns, fetched) = (TurnStore::default(), Fetched::new());
     for upstream in upstreams {
         let model = upstream.model.as_deref().unwrap();
         let context = Context { upstream, model, scope: "", turns: &turns, fetched: &fetched };
-        let dialect = Dialect::of(upstream);
-        let outbound = match (&conversation, dialect.translates()) {
-            (Ok(conversation), true) => dialect.encode(conversation, &context, request.stream),
-            (Err(_), true) => continue,
-            (_, false) => Dialect::patch(&request, &context),
-        };
-        if let Ok(outbound) = outbound {
+        if let Ok(outbound) = Dialect::of(upstream).write(&mut original, &context) {
             let written: Value = serde_json::from_slice(&outbound.body)
                 .unwrap_or_else(|error| panic!("{}: {error}: {outbound:?}", upstream.provider));
             assert!(written.is_object());
@@ -226,15 +224,13 @@ fn requests_of_broken_bytes_never_panic() {
 fn answers_that_are_nearly_right_never_panic_and_become_answers_or_errors() {
     for_a_while(&near_json("answer_"), |body| {
         for (dialect, provider) in DIALECTS {
-            if let Ok(answer) = dialect.decode(provider, Bytes::from(body.clone()), 0, "m") {
+            if let Ok(answer) = dialect.read(Bytes::from(body.clone()), asked(provider)) {
                 let answer: Value = serde_json::from_slice(&answer.body).expect("an answer is JSON");
                 assert!(answer["choices"].is_array());
             }
         }
         for provider in Provider::ALL {
-            if let Some(mut normaliser) = Normaliser::new(provider, false) {
-                let _ = normaliser.put_right(&body);
-            }
+            let _ = Dialect::Openai.read(Bytes::from(body.clone()), asked(provider));
         }
     });
 }
@@ -247,27 +243,24 @@ fn pieces<'b>(bytes: &'b [u8], cuts: &[usize]) -> Vec<&'b [u8]> {
     places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect()
 }
 
-fn translate(dialect: Dialect, provider: Provider, pieces: &[&[u8]]) -> (Vec<Bytes>, Option<String>) {
-    let mut translator = Translator::new(dialect, provider, 0, "m", true).expect("a dialect that translates");
-    let mut splitter = SseSplitter::default();
-    let mut events = Vec::new();
+/// The events that are written for a stream that comes in these pieces, and the error that it ends with.
+fn read(dialect: Dialect, provider: Provider, pieces: &[&[u8]]) -> (Vec<Bytes>, Option<String>) {
+    let mut reader = dialect.read_stream(asked(provider));
+    let mut out = VecDeque::new();
+    let mut read = Ok(());
     for piece in pieces {
-        if splitter.push(Bytes::copy_from_slice(piece), &mut events).is_err() {
-            return (Vec::new(), Some("too long".to_owned()));
-        }
+        read = read.and_then(|()| reader.read(Bytes::copy_from_slice(piece), &mut out, &mut |_| {}));
     }
-    events.extend(splitter.finish());
-    let mut out = Vec::new();
-    for event in &events {
-        if let Some(data) = data(event)
-            && let Err(error) = translator.event(&data, &mut out)
-        {
-            return (out, Some(error.to_string()));
-        }
-    }
-    let error = translator.end(&mut out).err().map(|error| error.to_string());
-    let _ = (translator.usage(), translator.raw_usage(), translator.turn());
-    (out, error)
+    let error = read.and_then(|()| reader.end(&mut out, &mut |_| {})).err().map(|error| error.to_string());
+    let _ = (reader.told(), reader.turn());
+    out.retain(|event| !event.starts_with(b":"));
+    (out.into(), error)
+}
+
+/// JSON as an event.
+fn event(json: &[u8]) -> Vec<u8> {
+    let lines = json.split(|byte| *byte == b'\n').flat_map(|line| [b"data: ", line, b"\n"].concat());
+    lines.chain(*b"\n").collect()
 }
 
 /// The answer's id, from which ids of calls are made where the provider gives none, is random if it has none.
@@ -287,9 +280,9 @@ fn steady(out: &[Bytes]) -> String {
 fn streams_of_broken_bytes_say_the_same_wherever_they_are_cut() {
     let cuts = prop::collection::vec(any::<usize>(), 0..12);
     for_a_while(&(near_bytes("stream_"), cuts), |(bytes, cuts)| {
-        for (dialect, provider) in DIALECTS.into_iter().filter(|(dialect, _)| dialect.translates()) {
-            let whole = translate(dialect, provider, &[&bytes]);
-            let cut = translate(dialect, provider, &pieces(&bytes, &cuts));
+        for (dialect, provider) in DIALECTS.into_iter().filter(|(dialect, _)| *dialect != Dialect::Openai) {
+            let whole = read(dialect, provider, &[&bytes]);
+            let cut = read(dialect, provider, &pieces(&bytes, &cuts));
             assert_eq!((steady(&whole.0), &whole.1), (steady(&cut.0), &cut.1));
             for event in &whole.0 {
                 let json = event.strip_prefix(b"data: ").and_then(|rest| rest.strip_suffix(b"\n\n")).expect("an event");
@@ -305,10 +298,10 @@ fn events_that_are_nearly_right_never_panic() {
     let seeds: Vec<Vec<u8>> = seeds("stream_")
         .iter()
         .flat_map(|stream| {
-            let mut splitter = SseSplitter::default();
             let mut events = Vec::new();
-            splitter.push(Bytes::copy_from_slice(stream), &mut events).unwrap();
-            events.iter().filter_map(|event| data(event).map(std::borrow::Cow::into_owned)).collect::<Vec<_>>()
+            Framing::ServerSentEvents.frames().push(Bytes::copy_from_slice(stream), &mut events).unwrap();
+            let data = |event: &Bytes| Framing::ServerSentEvents.data(event).map(std::borrow::Cow::into_owned);
+            events.iter().filter_map(data).collect::<Vec<_>>()
         })
         .collect();
     let count = seeds.len();
@@ -316,24 +309,16 @@ fn events_that_are_nearly_right_never_panic() {
     let events = prop::collection::vec((0..count, changes), 1..8);
     for_a_while(&events, |events| {
         let events: Vec<Vec<u8>> = events.iter().map(|(at, changes)| changed(&seeds[*at], changes)).collect();
-        for (dialect, provider) in DIALECTS.into_iter().filter(|(dialect, _)| dialect.translates()) {
-            let mut translator = Translator::new(dialect, provider, 0, "m", true).expect("a dialect that translates");
-            let mut out = Vec::new();
-            for event in &events {
-                if translator.event(event, &mut out).is_err() {
-                    break;
-                }
-            }
-            let _ = (translator.end(&mut out), translator.usage(), translator.turn());
+        let events: Vec<Vec<u8>> = events.iter().map(|json| event(json)).collect();
+        let pieces: Vec<&[u8]> = events.iter().map(Vec::as_slice).collect();
+        for (dialect, provider) in DIALECTS {
+            read(dialect, provider, &pieces);
         }
         for provider in Provider::ALL {
-            let Some(mut normaliser) = Normaliser::new(provider, true) else { continue };
-            for event in &events {
-                if let Ok(Some(json)) = normaliser.put_right(event) {
-                    assert!(serde_json::from_slice::<Value>(&json).is_ok());
-                }
+            for event in read(Dialect::Openai, provider, &pieces).0 {
+                let json = event.strip_prefix(b"data: ").expect("an event");
+                assert!(json == b"[DONE]\n\n" || serde_json::from_slice::<Value>(json).is_ok());
             }
-            let _ = (normaliser.usage(), normaliser.usage_chunk());
         }
     });
 }
@@ -355,15 +340,15 @@ fn errors_of_any_shape_never_panic() {
 fn the_reader_of_events_loses_no_byte_of_any_input() {
     let bytes = prop::collection::vec(prop::sample::select(b"data: \r\n:x{}\xE2\x80\xA8\xFF".to_vec()), 0..200);
     for_a_while(&(bytes, prop::collection::vec(any::<usize>(), 0..8)), |(bytes, cuts)| {
-        let mut splitter = SseSplitter::default();
+        let mut frames = Framing::ServerSentEvents.frames();
         let mut events = Vec::new();
         for piece in pieces(&bytes, &cuts) {
-            splitter.push(Bytes::copy_from_slice(piece), &mut events).unwrap();
+            frames.push(Bytes::copy_from_slice(piece), &mut events).unwrap();
         }
-        events.extend(splitter.finish());
+        events.extend(frames.finish());
         assert_eq!(events.concat(), bytes);
         for event in &events {
-            let _ = data(event);
+            let _ = Framing::ServerSentEvents.data(event);
         }
     });
 }
@@ -375,7 +360,7 @@ fn huge_inputs_are_read_in_bearable_time() {
     let gemini = json!({ "candidates": [{ "finishReason": "STOP", "content": { "parts": [{ "text": "é".repeat(10_000) }] },
         "groundingMetadata": { "groundingChunks": [{ "web": { "uri": "https://x.example", "title": "x" } }],
             "groundingSupports": vec![support; 20_000] } }] });
-    let answer = Dialect::Gemini.decode(Provider::Gemini, gemini.to_string().into(), 0, "m").unwrap();
+    let answer = Dialect::Gemini.read(gemini.to_string().into(), asked(Provider::Gemini)).unwrap();
     let answer: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(answer["choices"][0]["message"]["annotations"].as_array().unwrap().len(), 1_000);
     assert_eq!(answer["provider_fields"]["grounding_metadata"]["groundingSupports"].as_array().unwrap().len(), 20_000);

@@ -2,6 +2,7 @@
 //!
 //! A fixture begins with lines that tell the reference page against which it can be judged.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -9,10 +10,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use xrouter::catalog::Provider;
 use xrouter::config::{self, Sources, Upstream};
-use xrouter::protocol::{ChatRequest, Conversation};
-use xrouter::providers::{
-    Context, Dialect, EncodeError, Fetched, SseSplitter, Translator, TurnStore, data, read_error,
-};
+use xrouter::protocol::ChatRequest;
+use xrouter::providers::{Asked, Context, Dialect, EncodeError, Fetched, Original, TurnStore, read_error};
 use xrouter::simulator::{Profile, Reply, Simulator, Voice};
 use xrouter::store::Row;
 
@@ -76,12 +75,7 @@ fn sent(upstream: &Upstream, request: &[u8]) -> Result<(Value, Vec<String>), Enc
     let (turns, fetched) = (TurnStore::default(), Fetched::new());
     let model = upstream.model.as_deref().unwrap();
     let context = Context { upstream, model, scope: "", turns: &turns, fetched: &fetched };
-    let dialect = Dialect::of(upstream);
-    let outbound = if dialect.translates() {
-        dialect.encode(&Conversation::parse(request.body())?, &context, request.stream)?
-    } else {
-        Dialect::patch(&request, &context)?
-    };
+    let outbound = Dialect::of(upstream).write(&mut Original::new(&request), &context)?;
     Ok((serde_json::from_slice(&outbound.body).unwrap(), outbound.dropped))
 }
 
@@ -323,31 +317,17 @@ fn errors_of_every_dialect() {
     insta::assert_snapshot!("errors", text);
 }
 
-/// Everything that a translator writes for a stream that comes in these pieces.
+/// Everything that is written for a stream that comes in these pieces.
 fn translated(dialect: Dialect, provider: Provider, pieces: &[&[u8]]) -> (String, String) {
-    let mut translator = Translator::new(dialect, provider, 0, "model", true).unwrap();
-    let mut splitter = SseSplitter::default();
-    let mut events = Vec::new();
+    let mut reader = dialect.read_stream(Asked { provider, model: "model", created: 0, include_usage: true });
+    let mut out = VecDeque::new();
+    let mut read = Ok(());
     for piece in pieces {
-        splitter.push(Bytes::copy_from_slice(piece), &mut events).unwrap();
+        read = read.and_then(|()| reader.read(Bytes::copy_from_slice(piece), &mut out, &mut |_| {}));
     }
-    events.extend(splitter.finish());
-    let mut out = Vec::new();
-    let mut error = String::new();
-    for event in events {
-        let Some(data) = data(&event) else { continue };
-        if let Err(told) = translator.event(&data, &mut out) {
-            error = told.to_string();
-            break;
-        }
-    }
-    if error.is_empty()
-        && let Err(told) = translator.end(&mut out)
-    {
-        error = told.to_string();
-    }
+    let error = read.and_then(|()| reader.end(&mut out, &mut |_| {})).err().map(|error| error.to_string());
     let text = out.iter().map(|event| String::from_utf8(event.to_vec()).unwrap()).collect();
-    (text, format!("{error} {:?} {:?} {:?}", translator.usage(), translator.raw_usage(), translator.turn()))
+    (text, format!("{error:?} {:?} {:?}", reader.told(), reader.turn()))
 }
 
 const TRANSLATED: [(&str, Dialect, Provider); 4] = [
@@ -366,12 +346,12 @@ fn streams_say_the_same_wherever_they_are_cut() {
             // What is between two cuts is translated event by event, so that one cut per event tells as much as
             // one per byte; that events are the same at every byte is the splitter's own test.
             for at in 0..=stream.len() {
-                let mut splitter = SseSplitter::default();
+                let mut frames = dialect.framing().frames();
                 let mut events = Vec::new();
-                splitter.push(Bytes::copy_from_slice(&stream[..at]), &mut events).unwrap();
-                splitter.push(Bytes::copy_from_slice(&stream[at..]), &mut events).unwrap();
-                events.extend(splitter.finish());
-                let mut uncut = SseSplitter::default();
+                frames.push(Bytes::copy_from_slice(&stream[..at]), &mut events).unwrap();
+                frames.push(Bytes::copy_from_slice(&stream[at..]), &mut events).unwrap();
+                events.extend(frames.finish());
+                let mut uncut = dialect.framing().frames();
                 let mut expected = Vec::new();
                 uncut.push(Bytes::copy_from_slice(&stream), &mut expected).unwrap();
                 expected.extend(uncut.finish());
@@ -435,7 +415,8 @@ async fn no_request_is_translated_into_one_that_the_provider_refuses() {
 #[test]
 fn what_has_no_place_in_openais_api_is_kept() {
     let decode = |dialect: Dialect, provider: Provider, answer: Value| -> Value {
-        let answer = dialect.decode(provider, answer.to_string().into(), 0, "m").unwrap();
+        let asked = Asked { provider, model: "m", created: 0, include_usage: false };
+        let answer = dialect.read(answer.to_string().into(), asked).unwrap();
         serde_json::from_slice::<Value>(&answer.body).unwrap()["provider_fields"].take()
     };
     let anthropic = json!({ "type": "message", "role": "assistant", "content": [{ "type": "new_block", "x": 1 }],

@@ -397,7 +397,7 @@ async fn the_places_of_the_rows_add_up_on_metrics_and_readyz() {
         app.http.chat(&question(&number.to_string())).await;
     }
     let metrics = app.http.get("/metrics").await;
-    assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"), "{metrics:?}");
+    assert!(metrics.header("content-type").starts_with("application/openmetrics-text; version=1.0.0"));
     let text = metrics.text();
     let figure = |name: &str| -> u64 {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name} in {text}"));

@@ -31,6 +31,11 @@ pub(super) const LISTING: Listing = Listing {
     ..Listing::PLAIN
 };
 
+/// Whether it takes a picture by its address.
+pub(super) fn takes_address(url: &str) -> bool {
+    url.starts_with("https://")
+}
+
 /// `usage` as this API writes it: `input_tokens` are those that no cache served or kept.
 ///
 /// Source: the Messages API's `usage` object (read 2026-11-25).

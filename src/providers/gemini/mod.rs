@@ -8,7 +8,6 @@ mod content;
 mod request;
 
 pub(super) use answer::{Stream, whole};
-pub(super) use content::media_type_of;
 pub(super) use request::encode;
 
 use super::Source;
@@ -28,6 +27,11 @@ pub(super) const LISTING: Listing = Listing {
     cursor: Some(Cursor { parameter: "pageToken", told_in: "nextPageToken", if_true: None }),
     ..Listing::PLAIN
 };
+
+/// Whether it takes a picture by its address: it must be told the type, and takes no GIF so.
+pub(super) fn takes_address(url: &str) -> bool {
+    url.starts_with("https://") && content::media_type_of(url).is_some()
+}
 
 /// `usageMetadata`: thoughts come on top of the candidates, tool prompts on top of the prompt, and what is
 /// cached is a part of the prompt.

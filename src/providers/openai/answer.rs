@@ -13,7 +13,7 @@ use crate::protocol::TokenUsage;
 
 /// Puts the answers of one upstream call right. Providers whose answers are OpenAI's pass untouched.
 #[derive(Debug)]
-pub struct Normaliser {
+pub(in super::super) struct Normaliser {
     provider: Provider,
     quirks: &'static Quirks,
     /// A member of a chunk without choices that goes out with the next chunk.
@@ -31,8 +31,7 @@ pub struct Normaliser {
 
 impl Normaliser {
     /// For a provider; `None` if its answers pass as they are.
-    #[must_use]
-    pub fn new(provider: Provider, is_stream: bool) -> Option<Self> {
+    pub(in super::super) fn new(provider: Provider, is_stream: bool) -> Option<Self> {
         let quirks = quirks(provider);
         let carries = match quirks.answers {
             Answers::Pass => return None,
@@ -45,7 +44,7 @@ impl Normaliser {
     ///
     /// # Errors
     /// It is an error, or no JSON.
-    pub fn put_right(&mut self, json: &[u8]) -> Result<Option<Vec<u8>>, ProviderError> {
+    pub(in super::super) fn put_right(&mut self, json: &[u8]) -> Result<Option<Vec<u8>>, ProviderError> {
         let mut answer: Value = serde_json::from_slice(json)
             .map_err(|error| ProviderError::Malformed { provider: self.provider, reason: error.to_string() })?;
         if !answer.is_object() {
@@ -162,8 +161,7 @@ impl Normaliser {
     }
 
     /// The event that carries the usage, for a client that asked for it.
-    #[must_use]
-    pub fn usage_chunk(&self) -> Option<String> {
+    pub(in super::super) fn usage_chunk(&self) -> Option<String> {
         let usage = self.usage.as_ref()?;
         let (id, created, model) = self.head.as_ref()?;
         let mut chunk = json!({ "id": id, "object": "chat.completion.chunk", "created": created, "model": model,
@@ -175,8 +173,7 @@ impl Normaliser {
     }
 
     /// What was reported in chunks of the answer, and its bytes.
-    #[must_use]
-    pub fn usage(&self) -> Option<(TokenUsage, String)> {
+    pub(in super::super) fn usage(&self) -> Option<(TokenUsage, String)> {
         let usage = self.usage.as_ref()?;
         Some((serde_json::from_value(usage.clone()).ok()?, usage.to_string()))
     }

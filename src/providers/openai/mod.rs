@@ -19,8 +19,10 @@ mod perplexity;
 mod quirks;
 mod request;
 mod together;
+mod whole;
 mod xrouter;
 
-pub use answer::Normaliser;
+pub(super) use answer::Normaliser;
 pub(super) use quirks::{CallAt, Key, quirks};
 pub(super) use request::encode;
+pub(super) use whole::whole;
