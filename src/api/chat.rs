@@ -32,14 +32,15 @@ impl ChatApi {
     /// Answer a conversation
     ///
     /// The router decides how strong a model the request needs and sends it to the cheapest tier that
-    /// can do it. `model` may force a tier (`xrouter/cheap`, `xrouter/medium`, `xrouter/frontier`); every
-    /// other name lets the router decide, as does the header `X-Xrouter-Tier: auto`. `X-Xrouter-Session` names the
-    /// conversation, by which the history can be searched. Fields that are not
-    /// listed here pass through untouched to upstreams with OpenAI's API. For other providers the request is
-    /// translated; what one has no word for is refused (400, `unsupported_parameter`, `param` names it), or left out and
-    /// named in the answer's `X-Xrouter-Dropped-Params` where the upstream is configured so. Where `[response_cache]` is on, an
-    /// equal request with temperature 0 and without tools gets the same bytes again, which `X-Xrouter-Cache: hit` tells;
-    /// `Cache-Control: no-cache` asks anew, `no-store` also keeps nothing. Also served without `/v1`.
+    /// can do it. `model` may force a tier (`xrouter/cheap`, `xrouter/medium`, `xrouter/frontier`, also without
+    /// `xrouter/`); every other name lets the router decide. The header `X-Xrouter-Tier` forces a tier too, and
+    /// wins; with `auto` it says nothing, and the model's name counts. `X-Xrouter-Session` names the conversation, by
+    /// which the history can be searched. Fields that are not listed here go on to upstreams with OpenAI's API, with
+    /// few edits. For other providers the request is translated; a field that one has no word for is refused (400,
+    /// `unsupported_parameter`, `param` names it), or left out and named in the answer's `X-Xrouter-Dropped-Params`
+    /// where the upstream is configured so. Where `[response_cache]` is on, an equal request with temperature 0 and
+    /// without tools gets the same bytes again, which `X-Xrouter-Cache: hit` tells; `Cache-Control: no-cache` asks
+    /// anew, `no-store` also keeps nothing. Also served without `/v1`.
     #[oai(path = "/v1/chat/completions", method = "post", operation_id = "createChatCompletion", tag = "Tag::Chat")]
     async fn create(&self, request: &Request, body: ChatBody) -> Result<ChatAnswer, ApiError> {
         Ok(ChatAnswer(self.0.chat(request, body.take()).await))

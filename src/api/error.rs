@@ -1,4 +1,4 @@
-//! Errors as HTTP: the one place that knows which failure becomes which status.
+//! Errors as HTTP: OpenAI's envelope and headers. Which failure becomes which status, [`Reason::status_and_code`] says.
 
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
@@ -33,7 +33,8 @@ struct ErrorSchema {
 struct ErrorBodySchema {
     /// A sentence for people: what, where and what to do.
     message: String,
-    /// The kind of error: `invalid_request_error`, `authentication_error`, `rate_limit_error`, `api_error`.
+    /// The kind of error: `invalid_request_error`, `authentication_error`, `not_found_error`, `rate_limit_error`,
+    /// `api_error`, or the provider's own where its refusal of the request is handed on.
     #[oai(rename = "type")]
     kind: String,
     /// A stable word for programs.

@@ -79,8 +79,9 @@ pub fn service(shared: Arc<Shared>) -> OpenApiService<impl poem_openapi::OpenApi
     OpenApiService::new(parts, "xrouter", env!("CARGO_PKG_VERSION"))
         .summary("An inference router: decides how strong a model each request needs")
         .description(
-            "Every path but `/healthz` and `/readyz` needs `Authorization: Bearer KEY` where the router has a key. \
-             Errors have OpenAI's envelope. Every answer has `X-Request-Id`.",
+            "Every path but `/healthz`, `/readyz` and `/sign-in` needs `Authorization: Bearer KEY` where the router \
+             has a key; a GET also passes with the pages' cookie, which `/sign-in` sets. Errors have OpenAI's \
+             envelope. Every answer has `X-Request-Id` and `Server-Timing`.",
         )
         .license("MIT")
 }

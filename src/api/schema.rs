@@ -1,13 +1,15 @@
-//! Shapes that the document shows and the chat path never builds: there, bytes pass through.
+//! Shapes that the document shows and the chat path never builds: it reads and writes requests and answers as bytes.
 
 use poem_openapi::Object;
 use poem_openapi::types::Any;
 use serde_json::Value;
 
-/// A chat request. Only what the router looks at is listed; every other field of OpenAI's API passes through.
+/// A chat request. Only the main fields are listed; every other field of OpenAI's API goes on to upstreams that have a
+/// word for it.
 #[derive(Object)]
 pub(super) struct ChatCompletionRequest {
-    /// `auto` or any name lets the router decide; `xrouter/cheap`, `xrouter/medium` and `xrouter/frontier` force a tier.
+    /// `xrouter/cheap`, `xrouter/medium` and `xrouter/frontier`, also without `xrouter/`, force a tier; `auto` and
+    /// every other name let the router decide.
     #[oai(default = "auto")]
     model: String,
     /// The conversation, oldest message first.
@@ -33,7 +35,7 @@ pub(super) struct ChatMessage {
     content: Option<Any<Value>>,
 }
 
-/// A chat answer, as the upstream wrote it.
+/// A chat answer in OpenAI's form.
 #[derive(Object)]
 pub(super) struct ChatCompletion {
     /// The answer's id.

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::schema;
 
 const HEAD: &str = "\
-# xrouter.toml: every key with its meaning and its default. Keys that are commented out have no
-# default value; what they show is an example. Strings may hold ${NAME} from the environment or .env.
+# xrouter.toml: every key but those of rules (`classifier.rules`, `classifier.rules_off`), which docs/classifier.md has,
+# with its meaning and its default. Keys that are commented out have no default value; what they show is an example.
+# Strings may hold ${NAME} from the environment or .env.
 ";
 
 /// The text of the example file.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::layers::Merged;
 use super::problem::Problem;
 
-/// A text that is never printed, logged, stored or serialised.
+/// A text that prints as `[redacted]` and cannot be serialised.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
@@ -22,7 +22,7 @@ impl Secret {
         Secret(text.into())
     }
 
-    /// The text itself, for the one place that sends it.
+    /// The text itself, for who sends it, compares it, or writes it into `.env`.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

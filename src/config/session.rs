@@ -11,7 +11,8 @@ use super::problem::Problem;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Session {
-    /// Keep a conversation's tier: up at once, down where it is cheaper or after a pause, never within a tool loop.
+    /// Keep a conversation's tier: up at once, down where it is cheaper or after a pause. A tool loop keeps its tier,
+    /// unless a step comes more than `idle_s` after the one before, or no upstream of the tier can take the request.
     pub enabled: bool,
     /// Know conversations from other routers too, through the Redis of `cache.redis_url`. Each request then asks it.
     pub shared: bool,

@@ -68,9 +68,9 @@ pub struct Store {
     pub url: Option<String>,
     /// Keep a history. `false` serves without one: nothing is written, and the pages show what is there already.
     pub enabled: bool,
-    /// What a row survives before its request's last byte is sent. `relaxed`: rows reach the disk within some
-    /// milliseconds, and a killed process loses those. `strict`: no row is lost when the process is killed. `power_loss`:
-    /// nor when the machine loses its power; every group of rows is synced to the disk.
+    /// What a row survives before its request's last byte is sent. `relaxed`: rows reach the file within some 100 ms,
+    /// and a killed process loses those that have not. `strict`: no row is lost when the process is killed.
+    /// `power_loss`: nor when the machine loses its power; every group of rows is synced to the disk.
     pub durability: Durability,
     /// How long rows are kept, in days; 0 is for ever. Sums by hour and day are always kept.
     #[schemars(range(max = 36_500))]
@@ -84,7 +84,7 @@ pub struct Store {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Durability {
-    /// Nothing, for some milliseconds.
+    /// Nothing, for some 100 ms.
     Relaxed,
     /// The end of the process.
     Strict,

@@ -167,7 +167,8 @@ pub struct Answer {
 /// What is sent to the client.
 #[derive(Debug)]
 pub enum AnswerBody {
-    /// A `chat.completion`, byte for byte as the upstream sent it.
+    /// A `chat.completion`: byte for byte as the upstream sent it, put right where its provider's answers need that, or
+    /// translated.
     Whole(Bytes),
     /// A stream of server-sent events.
     Stream(Box<Meter>),

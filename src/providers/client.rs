@@ -1,4 +1,5 @@
-//! The one sender: connections, pools, time limits until an answer begins.
+//! Sends requests to upstreams: connections, pools, the time limit for connecting. `pictures.rs` has a client of its
+//! own.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -42,7 +43,7 @@ impl Client {
     ///
     /// # Errors
     /// TLS cannot be set up.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that builds clients")]
+    #[expect(clippy::disallowed_methods, reason = "this builds the clients that others share")]
     pub fn new(kinds: impl IntoIterator<Item = (Duration, bool)>) -> Result<Self, reqwest::Error> {
         // A second call, as in tests, finds the provider installed: that is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -136,7 +136,7 @@ impl ProviderError {
         }
     }
 
-    /// A low-cardinality name for the history, the log and metrics.
+    /// A low-cardinality name for the history, the log, metrics and the API.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {

@@ -1,7 +1,8 @@
 //! A stream of an upstream, read into the events that its client gets.
 //!
-//! In OpenAI's dialect every byte is the upstream's: events pass, or pass put right where a strict client would
-//! stumble. Other dialects are translated. On the way the reader learns what the stream tells of itself.
+//! What becomes of events depends on the provider: those of OpenAI and of servers like it pass byte for byte, those of
+//! relatives are put right where a strict client would stumble, those of other dialects are translated. On the way the
+//! reader learns what the stream tells of itself, and hides the usage chunk from a client that did not ask for it.
 
 use std::collections::VecDeque;
 
