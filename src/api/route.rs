@@ -18,7 +18,7 @@ pub(super) struct RouteApi(pub(super) Arc<Shared>);
 #[derive(Object)]
 #[oai(example)]
 struct RouteDecision {
-    /// 0, 1 or 2: what was decided, before guards.
+    /// 0, 1 or 2: what was decided, before requirements moved it up.
     decision: u8,
     /// The tier that would be asked; `null` if none can take the request.
     tier: Option<String>,

@@ -1,6 +1,5 @@
 //! Decisions, so that equal requests are decided once: in this process, or in Redis as one short text each.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -119,12 +118,7 @@ fn read(text: &str) -> Option<Remembered> {
 }
 
 fn name(key: Key) -> String {
-    let mut name = String::with_capacity(48);
-    name.push_str("xrouter:decision:");
-    for byte in key.0 {
-        let _ = write!(name, "{byte:02x}");
-    }
-    name
+    format!("xrouter:decision:{}", hex::encode(key.0))
 }
 
 #[cfg(test)]

@@ -15,9 +15,8 @@ mod rules;
 mod session;
 
 pub use classifier::{
-    Ask, AskError, AskPiece, Classified, Classifier, Counts, Embedded, Failure, Feature, Input, LlmClassifier,
-    LlmSettings, Model, OUTCOME, QUESTION, REQUEST, SLOTS, Scales, Scan, Sums, Thresholds, Token, UnreadableModel,
-    damped, failures, hash_of, input, opening, scan,
+    Ask, AskError, AskPiece, Classified, Classifier, Embedded, Failure, Feature, Input, LlmClassifier, LlmSettings,
+    Thresholds, UnreadableModel, failures, input, opening,
 };
 pub use decision::{Decision, Verdict};
 pub use facts::{Facts, Named, Recalled};
@@ -26,3 +25,10 @@ pub use order::{Ranked, attempt_order};
 pub use policy::{Decided, Policy};
 pub use rules::{Rules, Unapplied};
 pub use session::{Pin, PromptCacheState, SessionRule};
+
+/// The embedded classifier's inside, for who makes and judges one. Nothing that serves needs it.
+pub mod inside {
+    pub use super::classifier::{
+        Counts, Model, OUTCOME, QUESTION, REQUEST, SLOTS, Scales, Scan, Sums, Token, damped, hash_of, scan,
+    };
+}

@@ -235,7 +235,7 @@ pub(super) static COLUMNS: &[Column] = &[
         Integer,
         always,
         "decision" = "decision",
-        "The tier that was decided, before guards and fallback: 0 cheap, 1 medium, 2 frontier.",
+        "The tier that was decided, before requirements and fallback moved it up: 0 cheap, 1 medium, 2 frontier.",
         |row| Value::Integer(i64::from(row.decision.number())),
         |row, cell| row.decision = cell.tier()?.unwrap_or_default()
     ),

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::routing::{Model, OUTCOME, QUESTION, REQUEST, SLOTS, Scales, damped, hash_of, scan};
+use crate::routing::inside::{Model, OUTCOME, QUESTION, REQUEST, SLOTS, Scales, damped, hash_of, scan};
 
 use super::Row;
 use super::calibrate::platt;

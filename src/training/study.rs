@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::Row;
 use super::fit::{Example, Recipe, fit};
 use super::measure::{Judged, Report, report};
-use crate::routing::{Model, Thresholds, scan};
+use crate::routing::Thresholds;
+use crate::routing::inside::{Model, scan};
 
 /// A recipe: what is trained on, and what is calibrated on.
 pub type Fit<'f> = dyn Fn(&[&Example<'_>], &[&Example<'_>]) -> Model + 'f;

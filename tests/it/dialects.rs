@@ -286,7 +286,7 @@ async fn another_upstream_that_has_a_word_for_it_is_asked_instead() {
 async fn what_is_wrong_with_a_request_is_named_by_its_field() {
     for (name, model) in VOICES.into_iter().take(4) {
         let simulator = simulator(name, 0).await;
-        // Where a model is listed as seeing no images, a guard would say so first.
+        // Where a model is listed as seeing no images, its requirements would say so first.
         let app = over(name, model, &simulator, "images = true\n").await;
         let call = |arguments: &str| {
             json!({ "role": "assistant", "tool_calls": [

@@ -11,7 +11,7 @@ use super::super::drops::{Drops, EncodeError};
 use super::super::json::{list, object, quote, word};
 use crate::catalog::Provider;
 use crate::protocol::conversation::{Call, Conversation, File, Image, Part, PartKind, Reasoning, Turn};
-use crate::protocol::{ANTHROPIC, Members};
+use crate::protocol::{ANTHROPIC, Members, short_hash};
 
 /// What stands for a turn that says nothing, where the API wants one that does.
 const EMPTY: &str = "(empty message)";
@@ -286,8 +286,7 @@ fn plain_id(id: &str) -> String {
         return id.to_owned();
     }
     let plain: String = id.chars().map(|character| if fits(character) { character } else { '_' }).take(64).collect();
-    let hash = id.bytes().fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    format!("{plain}_{hash:08x}")
+    format!("{plain}_{}", short_hash(id))
 }
 
 pub(super) fn text<'a>(text: &str) -> Block<'a> {

@@ -7,7 +7,7 @@ use super::super::json::{list, quote};
 use super::super::listing::{Listing, Sign};
 use super::super::{Context, Source};
 use super::quirks::{Answers, Call, Developer, Errors, Fields, Quirks, Read, Roles, Stop, Takes, Usage};
-use crate::protocol::{Members, UsageChunk};
+use crate::protocol::{Members, UsageChunk, fnv1a};
 
 pub(super) const QUIRKS: Quirks = Quirks {
     source: &[
@@ -174,9 +174,7 @@ fn nine(id: &str) -> String {
     if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return id.to_owned();
     }
-    let mut hash = id
-        .bytes()
-        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+    let mut hash = fnv1a(id.as_bytes());
     (0..9)
         .map(|_| {
             let digit = DIGITS[usize::try_from(hash % 62).unwrap_or(0)];
