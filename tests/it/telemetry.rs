@@ -113,6 +113,12 @@ async fn metrics_have_the_names_and_labels_that_were_agreed_on() {
             agreed.insert(format!("{name} {}", labels.join(" ")));
         }
     }
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md")).unwrap();
+    let described = agreed.iter().filter_map(|line| line.strip_suffix(':')?.split_once(' '));
+    for (name, kind) in described {
+        let shown = if kind == "counter" { format!("`{name}_total`") } else { format!("`{name}`") };
+        assert!(page.contains(&shown), "docs/metrics.md has no {shown}");
+    }
     let agreed: Vec<String> = agreed.into_iter().collect();
     insta::assert_snapshot!("metrics", agreed.join("\n"));
     for sample in [
