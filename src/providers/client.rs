@@ -82,13 +82,16 @@ impl Client {
     ) -> Result<Reply, ProviderError> {
         let upstream = &target.upstream;
         let kind = (upstream.timeouts.connect, upstream.endpoint.is_local());
-        let mut headers = target.headers.clone();
+        let mut request = reqwest::Request::new(Method::POST, target.url(model, stream));
+        *request.body_mut() = Some(body.into());
+        target.sign(&mut request);
         if let Some((parent, state)) = trace.map(TraceContext::headers) {
             let state = state.and_then(|state| HeaderValue::try_from(state).ok());
+            let headers = request.headers_mut();
             headers.extend(HeaderValue::try_from(parent).ok().map(|parent| (TRACE_PARENT, parent)));
             headers.extend(state.map(|state| (TRACE_STATE, state)));
         }
-        self.post(kind, upstream.provider, target.url(model, stream), headers, body).await
+        self.send(kind, upstream.provider, request).await
     }
 
     /// Asks a target for the list of its models: one page of it.
@@ -99,7 +102,7 @@ impl Client {
         let upstream = &target.upstream;
         let kind = (upstream.timeouts.connect, upstream.endpoint.is_local());
         let mut request = reqwest::Request::new(Method::GET, url);
-        *request.headers_mut() = target.headers.clone();
+        target.sign(&mut request);
         self.send(kind, upstream.provider, request).await
     }
 

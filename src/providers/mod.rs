@@ -5,6 +5,7 @@
 //! or records. Read `dialect.rs` first, then `client.rs` and `stream_reader.rs`; each dialect has a folder.
 
 mod anthropic;
+mod auth;
 mod client;
 mod cohere;
 mod dialect;
@@ -28,6 +29,7 @@ mod target;
 mod translator;
 mod turn_store;
 
+pub use auth::base_headers;
 pub use client::{Client, Reply};
 pub use dialect::{Answer, Asked, Context, Dialect, Fetched, Outbound};
 pub use drops::EncodeError;
@@ -41,5 +43,5 @@ pub(crate) use retry_after::whole_seconds;
 pub use source::{Source, sources};
 pub use sse::TooLong;
 pub use stream_reader::{Listener, StreamReader, Told};
-pub use target::{Pricing, Target, base_headers};
+pub use target::{Pricing, Target};
 pub use turn_store::{StoredTurn, TurnStore};

@@ -1,12 +1,11 @@
 //! An upstream prepared for calls: everything that does not change from one request to the next.
 
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
-
 use super::Dialect;
+use super::auth::Auth;
 use super::listing::{ListedAt, listing};
-use super::openai::{CallAt, Key, quirks};
+use super::openai::{CallAt, quirks};
 use crate::catalog::{Capabilities, Catalog, Price};
-use crate::config::{Secret, Upstream};
+use crate::config::Upstream;
 
 /// A callable upstream.
 #[derive(Debug)]
@@ -15,14 +14,14 @@ pub struct Target {
     pub upstream: Upstream,
     /// What it speaks.
     pub dialect: Dialect,
-    /// The headers of every call, the key among them.
-    pub headers: HeaderMap,
     /// What its tokens cost.
     pub pricing: Pricing,
     /// What its own model can do: as configured, else as the catalogue has it. Nothing where the model is the request's.
     capabilities: Option<Capabilities>,
     /// The root of its API.
     root: reqwest::Url,
+    /// How a call shows who makes it.
+    auth: Auth,
     /// Where its own model is asked, plain and streamed: made once.
     chat: Option<[reqwest::Url; 2]>,
 }
@@ -51,11 +50,8 @@ impl Target {
     pub fn new(upstream: Upstream, catalog: &Catalog) -> Result<Self, String> {
         let root = upstream.endpoint.root().parse().map_err(|error| format!("{}: {error}", upstream.name))?;
         let dialect = Dialect::of(&upstream);
-        let mut headers = headers(&upstream, dialect)
+        let auth = Auth::of(&upstream, dialect)
             .ok_or_else(|| format!("{}: its key has characters that cannot stand in a header", upstream.name))?;
-        for (name, value) in &upstream.headers {
-            headers.insert(name, value.clone());
-        }
         let pricing = match (&upstream.price, &upstream.model) {
             (Some(price), _) => Pricing::Fixed(*price),
             (None, None) => Pricing::ByModel,
@@ -64,7 +60,7 @@ impl Target {
             }
         };
         let capabilities = upstream.model.as_deref().map(|model| capabilities(&upstream, model, catalog));
-        let mut target = Target { upstream, dialect, headers, pricing, capabilities, root, chat: None };
+        let mut target = Target { upstream, dialect, pricing, capabilities, root, auth, chat: None };
         if let Some(model) = target.upstream.model.as_deref() {
             target.chat = Some([false, true].map(|stream| target.chat_url(model, stream)));
         }
@@ -75,6 +71,11 @@ impl Target {
     #[must_use]
     pub fn capabilities(&self, model: &str, catalog: &Catalog) -> Capabilities {
         self.capabilities.unwrap_or_else(|| capabilities(&self.upstream, model, catalog))
+    }
+
+    /// Puts its headers on a request, among them what shows who makes it. The request's address and body are final.
+    pub(super) fn sign(&self, request: &mut reqwest::Request) {
+        self.auth.sign(request);
     }
 
     /// Where an answer of a model is asked for.
@@ -178,68 +179,6 @@ fn below(mut url: reqwest::Url, segments: &[&str]) -> reqwest::Url {
     url
 }
 
-/// The headers of an upstream's calls; `None` if its key cannot stand in one.
-fn headers(upstream: &Upstream, dialect: Dialect) -> Option<HeaderMap> {
-    let key = upstream.api_key.as_ref();
-    let secret = |text: &str| {
-        let mut value = HeaderValue::try_from(text).ok()?;
-        value.set_sensitive(true);
-        Some(value)
-    };
-    let with = |name: &'static str, key: Option<&Secret>| {
-        let mut headers = base_headers(None)?;
-        if let Some(key) = key {
-            headers.insert(name, secret(key.expose())?);
-        }
-        Some(headers)
-    };
-    match dialect {
-        Dialect::Anthropic => {
-            // A token of an account instead of a key.
-            let token = key.filter(|key| key.expose().starts_with("sk-ant-oat"));
-            let mut headers = if token.is_some() { base_headers(token)? } else { with("x-api-key", key)? };
-            headers.insert("anthropic-version", version(upstream)?);
-            if token.is_some() {
-                headers.insert("anthropic-beta", HeaderValue::from_static("oauth-2025-04-20"));
-            }
-            Some(headers)
-        }
-        Dialect::Gemini => with("x-goog-api-key", key),
-        Dialect::Cohere => base_headers(key),
-        Dialect::CohereV1 => {
-            let mut headers = base_headers(key)?;
-            // Written so in its reference: without it, a stream is lines of JSON.
-            headers.insert("accepts", HeaderValue::from_static("text/event-stream"));
-            Some(headers)
-        }
-        Dialect::Openai => match quirks(upstream.provider).call.key {
-            Key::Header { name, bearer } if key.is_none_or(|key| !key.expose().starts_with(bearer)) => with(name, key),
-            Key::Header { .. } | Key::Bearer => base_headers(key),
-        },
-    }
-}
-
-fn version(upstream: &Upstream) -> Option<HeaderValue> {
-    HeaderValue::try_from(upstream.api_version.as_deref().unwrap_or("2023-06-01")).ok()
-}
-
-/// The headers that every JSON call has; `None` if the key cannot stand in one.
-#[must_use]
-pub fn base_headers(api_key: Option<&Secret>) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(8);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-    // An answer that comes compressed all the same is read; none is asked for, as streams gain nothing by it.
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("xrouter/", env!("CARGO_PKG_VERSION"))));
-    if let Some(key) = api_key {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose())).ok()?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
-    }
-    Some(headers)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,22 +274,5 @@ mod tests {
         let url = gemini.url("../../x?y#z", true);
         assert_eq!(url.as_str(), "https://g.example/v1beta/models/..%2F..%2Fx%3Fy%23z:streamGenerateContent?alt=sse");
         assert_eq!(gemini.url("models/m", false).path(), "/v1beta/models/m:generateContent");
-    }
-
-    #[test]
-    fn keys_stand_where_each_provider_wants_them() {
-        let header = |provider: &str, key: &str, name: &str| {
-            let target = target(provider, "https://x.example", &format!("api_key = \"{key}\""));
-            target.headers.get(name).map(|value| value.to_str().unwrap().to_owned())
-        };
-        assert_eq!(header("anthropic", "k", "x-api-key").as_deref(), Some("k"));
-        assert_eq!(header("anthropic", "k", "authorization"), None);
-        assert_eq!(header("anthropic", "k", "anthropic-version").as_deref(), Some("2023-06-01"));
-        assert_eq!(header("anthropic", "sk-ant-oat01", "authorization").as_deref(), Some("Bearer sk-ant-oat01"));
-        assert_eq!(header("gemini", "k", "x-goog-api-key").as_deref(), Some("k"));
-        assert_eq!(header("azure_openai", "k", "api-key").as_deref(), Some("k"));
-        assert_eq!(header("azure_openai", "eyJ0", "authorization").as_deref(), Some("Bearer eyJ0"));
-        assert_eq!(header("cohere", "k", "authorization").as_deref(), Some("Bearer k"));
-        assert_eq!(header("mistral", "k", "authorization").as_deref(), Some("Bearer k"));
     }
 }
