@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use super::outcome::Bill;
+use super::bill::Bill;
 use crate::protocol::{TokenUsage, UsageSource};
 use crate::store::{Receipt, Row, Store};
 

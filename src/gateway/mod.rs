@@ -5,9 +5,11 @@
 //! servers: `api` turns what leaves into responses. Read [`Gateway::chat`] first.
 
 mod attempt;
+mod bill;
 mod classifier_call;
 mod decide;
 mod estimate;
+mod keeping;
 mod models;
 mod outcome;
 mod plan;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use scopeguard::ScopeGuard;
 
+use super::bill::Bill;
 use super::decide::Settled;
 use super::estimate::Evidence;
-use super::outcome::{Bill, Ended, Listeners, Outcome};
-use super::response_cache::Keeping;
+use super::keeping::Keeping;
+use super::outcome::{Ended, Listeners, Outcome};
 use super::sessions::Held;
 use super::{ChatCall, Gateway, Route};
 use crate::cache::Kept;

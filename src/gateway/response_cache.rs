@@ -1,61 +1,19 @@
-//! Answers that are given again: which requests may have one, and the answer on its way into the cache.
+//! Answers that are given again, and which requests may have one.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
+use super::keeping::Keeping;
 use super::record::{UnderWay, end};
 use super::{Answer, AnswerBody, CacheControl, ChatCall, Gateway, Route};
 use crate::cache::{AnswerKey, Answers, Kept};
 use crate::catalog::Tier;
 use crate::protocol::{Caller, ChatRequest, Members};
-use crate::store::Row;
 use crate::telemetry::events::LookedUp;
 
 /// Hints: members of a request's body that no answer depends on, such as who asks and what it is filed under.
 /// (`stream_options` says only whether the usage chunk is sent, which the key has.)
 const REQUEST_HINTS: [&str; 6] =
     ["user", "metadata", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "stream_options"];
-
-/// An answer that will be kept once it has gone out whole.
-#[derive(Debug)]
-pub(super) struct Keeping {
-    answers: Answers,
-    key: AnswerKey,
-    sent: Vec<u8>,
-    /// What it is besides its bytes; known once it has ended well.
-    facts: Option<Kept>,
-}
-
-impl Keeping {
-    /// These bytes go to the client. Nothing is kept of an answer that is too long.
-    pub(super) fn sent(&mut self, bytes: &[u8]) {
-        if self.sent.len() <= self.answers.longest() {
-            self.sent.extend_from_slice(bytes);
-        }
-    }
-
-    /// What it is besides its bytes, of an answer that ended well.
-    pub(super) fn ended_well(&mut self, row: &Row) {
-        if let (Some(tier), Some(model)) = (row.tier, &row.selected_model) {
-            self.facts = Some(Kept {
-                body: Bytes::new(),
-                tier,
-                model: model.clone(),
-                response_model: row.response_model.clone(),
-                usage: row.usage,
-                usage_source: row.usage_source,
-            });
-        }
-    }
-
-    /// All of it has gone out.
-    pub(super) fn finish(self) {
-        if let Some(facts) = self.facts {
-            self.answers.put(self.key, Kept { body: Bytes::from(self.sent), ..facts });
-        }
-    }
-}
 
 /// What the cache has for a request.
 pub(super) enum Found {
@@ -80,7 +38,7 @@ impl Gateway {
             return Found::Hit(kept);
         }
         LookedUp { hit: false }.tell(&self.listeners.metrics);
-        Found::Miss(Box::new(Keeping { answers: answers.clone(), key, sent: Vec::new(), facts: None }))
+        Found::Miss(Box::new(Keeping::of(answers.clone(), key)))
     }
 }
 
