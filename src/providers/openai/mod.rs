@@ -2,7 +2,7 @@
 //! must change; and its relatives, each with a file that says what is special about it and where that is written.
 //!
 //! Read `quirks.rs` first, then a relative's file (`groq.rs`). `request.rs`, `messages.rs` and `answer.rs` do what the
-//! quirks say. A new relative is a file of its own and a line in [`quirks`].
+//! quirks say. A new relative is a file of its own and a line in `quirks.rs`.
 
 mod answer;
 mod azure;
