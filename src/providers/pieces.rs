@@ -1,8 +1,6 @@
 //! What a provider says, in pieces that are the same for all dialects, and what is made of them: chunks of
 //! a stream, or a whole answer.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value, json};
 
 use super::turn_store::StoredTurn;
@@ -170,10 +168,7 @@ impl Assembler {
         use sha2::{Digest, Sha256};
         let seed = if self.id.is_empty() { uuid::Uuid::now_v7().to_string() } else { self.id.clone() };
         let digest = Sha256::digest(format!("{seed} {index} {number}"));
-        digest[..12].iter().fold("call".to_owned(), |mut id, byte| {
-            let _ = write!(id, "{byte:02x}");
-            id
-        })
+        format!("call{}", hex::encode(&digest[..12]))
     }
 
     /// Takes what was said into account; the deltas that it makes, each with its answer's number.
