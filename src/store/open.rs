@@ -134,6 +134,19 @@ impl Drop for Lock {
     }
 }
 
+/// Looks whether an existing file may be written, before SQLite opens it: without that right SQLite goes on to read, and
+/// leaves files beside it that have the same rights, so that the file stays unusable when its own are put in order.
+///
+/// Not while this process has the file open: closing it here would give up SQLite's locks.
+fn writable(database: &Path) -> Result<(), OpenError> {
+    match File::options().write(true).open(database) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(OpenError::Database { path: database.to_owned(), source: sqlx::Error::Io(error) })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Takes the history for this process.
 pub(super) fn lock(database: &Path) -> Result<Lock, OpenError> {
     let mut name = database.as_os_str().to_owned();
@@ -152,7 +165,9 @@ pub(super) fn lock(database: &Path) -> Result<Lock, OpenError> {
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         if is_at(&file, &path) {
-            return Ok(Lock { path, _file: file });
+            let lock = Lock { path, _file: file };
+            writable(database)?;
+            return Ok(lock);
         }
     }
 }

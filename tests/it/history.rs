@@ -588,6 +588,7 @@ async fn a_file_that_cannot_be_used_is_left_as_it_is_with_a_word_on_what_to_do()
     std::fs::remove_dir(&lock).unwrap();
     permit(&path, 0o444);
     refused("check that the file and its folder are readable and writable");
+    assert!(!folder.path().join("xrouter.db-shm").exists(), "nothing without rights is left beside it");
     permit(&path, 0o644);
     let mut connection = outside(&path).await;
     sqlx::query("insert into _sqlx_migrations values (29990101000000, 'later', '', 1, x'00', 1)")
