@@ -36,7 +36,7 @@ pub struct Totals {
     pub unpriced_requests: i64,
     /// Requests without tokens.
     pub unmeasured_requests: i64,
-    /// Requests whose tokens were counted here, as nobody reported them.
+    /// Requests whose tokens are estimated locally, because the provider reported no usage.
     pub estimated_requests: i64,
     /// Requests for which the classifier's model was asked.
     pub classifier_requests: i64,

@@ -55,7 +55,7 @@ pub(super) const QUIRKS: Quirks = Quirks {
     errors: Errors {
         elsewhere: Some("/x_groq/error"),
         statuses: &[
-            // The model wrote a call or JSON that is none: it may do better, or another may.
+            // The model wrote a malformed tool call or invalid JSON. A retry, or another model, may succeed.
             Meant { status: 400, when: When::Code(&["tool_use_failed", "json_validate_failed"]), means: 502 },
             // Its flexible capacity is used up.
             Meant { status: 498, when: When::Always, means: 503 },
