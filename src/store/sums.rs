@@ -186,8 +186,8 @@ impl Totals {
         (self.requests > self.unpriced_requests).then_some(self.cost)
     }
 
-    /// Tokens that the classifier's model reported; `None` if no call reported any: a call has tokens, so that a sum of 0
-    /// over calls means that nobody told.
+    /// Tokens that the classifier's model reported; `None` if no call reported any: every call uses tokens, so a
+    /// sum of 0 over calls means that the model reported no usage.
     #[must_use]
     pub fn known_classifier_tokens(&self) -> (Option<i64>, Option<i64>) {
         let told = |tokens: i64| (tokens > 0 || self.classifier_requests == 0).then_some(tokens);
