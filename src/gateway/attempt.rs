@@ -64,9 +64,8 @@ impl Gateway {
             };
             record.attempt(self, target, model, outbound.dropped);
             let ask = Ask { target, model, include_usage: request.include_usage, turns: &self.turns, scope };
-            let span = spans::attempt(target.upstream.tier.as_str(), name, record.attempts());
-            let calling = self.call(ask, trace, request.stream, outbound.body, &mut record);
-            let opened = calling.instrument(span.clone()).await;
+            let calling = spans::calling(target.upstream.tier.as_str(), name, record.attempts());
+            let opened = self.call(ask, trace, request.stream, outbound.body, &mut record).instrument(calling).await;
             record.responded();
             let error = match opened {
                 Ok(Opened::Whole(bytes)) => {
@@ -80,7 +79,7 @@ impl Gateway {
                 }
                 Ok(Opened::Stream(opening)) => {
                     let route = record.route();
-                    return Ok(Answer { route, body: AnswerBody::Stream(Box::new(opening.with(record, span))) });
+                    return Ok(Answer { route, body: AnswerBody::Stream(Box::new(opening.with(record))) });
                 }
                 Err(mut error) => {
                     error.redact(target.upstream.secrets());
@@ -102,7 +101,7 @@ impl Gateway {
                 message: &error.public_message(),
                 meaning: if is_refused { Meaning::Refused } else { Meaning::Failed },
             };
-            span.in_scope(|| failed.tell(record.metrics()));
+            failed.tell(record.attempts(), record.metrics());
             last = Reason::Upstream { error, upstream: name.clone() };
             if verdict == Verdict::Client {
                 break;

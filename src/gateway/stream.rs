@@ -48,7 +48,7 @@ pub struct Meter {
     out: VecDeque<Bytes>,
     facts: Facts,
     state: State,
-    /// That of the upstream call.
+    /// That of the request.
     span: Span,
 }
 
@@ -216,7 +216,7 @@ impl Meter {
                 message: &message,
                 meaning: Meaning::BrokeOff,
             };
-            self.span.in_scope(|| failed.tell(record.metrics()));
+            self.span.in_scope(|| failed.tell(record.attempts(), record.metrics()));
         }
         let envelope = ErrorEnvelope {
             error: ErrorBody {
@@ -243,10 +243,11 @@ impl Drop for Meter {
 
 impl Opening {
     /// Goes on with the request's record; what has come so far is the first to go out.
-    pub(super) fn with(self, record: UnderWay, span: Span) -> Meter {
+    pub(super) fn with(self, record: UnderWay) -> Meter {
         let Opening { reply, reader, facts } = self;
         let out = VecDeque::new();
-        let mut meter = Meter { reply, reader, out, facts, state: State::Running(Box::new(record)), span };
+        let mut meter =
+            Meter { reply, reader, out, facts, state: State::Running(Box::new(record)), span: Span::current() };
         meter.hear(StreamReader::go_on);
         meter
     }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use foldhash::fast::RandomState;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, SqliteConnection};
 
@@ -20,10 +21,13 @@ const CHUNKS: [usize; 3] = [128, 16, 1];
 /// Parameters of one statement that looks rows up.
 const LOOKUPS: usize = 256;
 
+/// Numbers of repeated texts. Each row looks up two dozen.
+type Numbers = HashMap<String, i64, RandomState>;
+
 /// What is known of the tables' content, so that it need not be read again.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    names: HashMap<String, i64>,
+    names: Numbers,
     marks: zone_map::Known,
     /// Requests that stand in `in_flight`.
     in_flight: HashSet<i64>,
@@ -31,7 +35,7 @@ pub(super) struct Known {
 
 /// What a batch learned, which stands once it is committed.
 pub(super) struct Learned {
-    names: HashMap<String, i64>,
+    names: Numbers,
     marks: zone_map::Batch,
     begun: Vec<i64>,
     ended: Vec<i64>,
@@ -97,7 +101,7 @@ async fn batch(
     rows: &[Box<Row>],
     minutes_from: i64,
 ) -> Result<Learned, sqlx::Error> {
-    let mut fresh: HashMap<String, i64> = HashMap::new();
+    let mut fresh = Numbers::default();
     let sessions = sessions(connection, known, &mut fresh, rows).await?;
     let mut sums = rollup::Batch::default();
     let mut marks = zone_map::Batch::default();
@@ -217,7 +221,7 @@ async fn insert_attempt(
 async fn sessions<'r>(
     connection: &mut SqliteConnection,
     known: &Known,
-    fresh: &mut HashMap<String, i64>,
+    fresh: &mut Numbers,
     rows: &'r [Box<Row>],
 ) -> Result<HashMap<&'r str, i64>, sqlx::Error> {
     let mut turns: HashMap<&str, (i64, &Row, &Row)> = HashMap::new();
@@ -262,8 +266,8 @@ const SESSION: &str = "insert into sessions (session, first_ms, last_ms, request
 
 /// The numbers of repeated texts, all of which were given before.
 struct Ids<'a> {
-    known: &'a HashMap<String, i64>,
-    fresh: &'a HashMap<String, i64>,
+    known: &'a Numbers,
+    fresh: &'a Numbers,
     sessions: &'a HashMap<&'a str, i64>,
 }
 
@@ -310,8 +314,8 @@ impl Ids<'_> {
 
 /// Gives texts their numbers. New ones are kept apart until the transaction stands.
 struct Numbering<'a> {
-    known: &'a HashMap<String, i64>,
-    fresh: &'a mut HashMap<String, i64>,
+    known: &'a Numbers,
+    fresh: &'a mut Numbers,
     connection: &'a mut SqliteConnection,
 }
 

@@ -7,6 +7,7 @@ use super::metrics::{
     tier_name,
 };
 use super::names::provider_name;
+use super::spans;
 use crate::catalog::{NanoUsd, Provider, Source, Tier};
 use crate::protocol::TokenUsage;
 
@@ -28,8 +29,8 @@ impl Decided<'_> {
     pub fn tell(&self, metrics: &Metrics) {
         let counted = &metrics.0;
         let labels = SourceLabels { source: self.source.as_str() };
-        counted.decisions.get_or_create(&labels).inc();
-        counted.decide_duration.get_or_create(&labels).observe(seconds(self.took_us));
+        counted.decisions.of(&labels).inc();
+        counted.decide_duration.of(&labels).observe(seconds(self.took_us));
         counted.classifier_asked.inc_by(u64::from(self.asked));
         if let Some(failure) = self.failure {
             counted.classifier_failures.inc();
@@ -54,7 +55,7 @@ impl LookedUp {
     /// Tells it.
     pub fn tell(&self, metrics: &Metrics) {
         let result = if self.hit { "hit" } else { "miss" };
-        metrics.0.response_cache.get_or_create(&ResultLabels { result }).inc();
+        metrics.0.response_cache.of(&ResultLabels { result }).inc();
     }
 }
 
@@ -84,7 +85,7 @@ impl CandidateSkipped<'_> {
     /// Tells it.
     pub fn tell(&self, metrics: &Metrics) {
         let upstream = metrics.0.label(Some(self.upstream));
-        metrics.0.candidates_skipped.get_or_create(&SkippedLabels { tier: self.tier.as_str(), upstream }).inc();
+        metrics.0.candidates_skipped.of(&SkippedLabels { tier: self.tier.as_str(), upstream }).inc();
         tracing::debug!(tier = %self.tier, upstream = self.upstream, reason = self.reason, "an upstream is passed over");
     }
 }
@@ -118,15 +119,16 @@ pub enum Meaning {
 }
 
 impl UpstreamFailed<'_> {
-    /// Tells it.
-    pub fn tell(&self, metrics: &Metrics) {
+    /// Tells it; `attempt` counts the request's upstream calls from 1.
+    pub fn tell(&self, attempt: u32, metrics: &Metrics) {
+        let _in_attempt = spans::attempt(self.tier.as_str(), self.upstream, attempt).entered();
         let labels = FailureLabels {
             tier: self.tier.as_str(),
             upstream: metrics.0.label(Some(self.upstream)),
             gen_ai_provider_name: provider_name(self.provider),
             error_type: self.error_type,
         };
-        metrics.0.upstream_failures.get_or_create(&labels).inc();
+        metrics.0.upstream_failures.of(&labels).inc();
         let (error_type, error) = (self.error_type, self.message);
         match self.meaning {
             Meaning::Failed => tracing::warn!(error_type, error, "an upstream failed"),
@@ -190,12 +192,12 @@ impl Ended<'_> {
             upstream: counted.label(self.upstream),
             gen_ai_provider_name: self.place.provider.map_or("none", provider_name),
         };
-        counted.requests.get_or_create(&labels).inc();
+        counted.requests.of(&labels).inc();
         if self.place.tier.is_some() {
             let labels = self.place.labels(metrics);
-            counted.operation_duration.get_or_create(&labels).observe(seconds(self.duration_us));
+            counted.operation_duration.of(&labels).observe(seconds(self.duration_us));
             if let Some(us) = self.first_token_us {
-                counted.time_to_first_chunk.get_or_create(&labels).observe(seconds(us));
+                counted.time_to_first_chunk.of(&labels).observe(seconds(us));
             }
         }
         tracing::debug!(
@@ -237,14 +239,14 @@ impl Used<'_> {
             if let Some(tokens) = tokens.filter(|tokens| *tokens > 0) {
                 let ModelLabels { tier, gen_ai_provider_name, gen_ai_request_model } = labels.clone();
                 let labels = TokenLabels { tier, gen_ai_provider_name, gen_ai_request_model, gen_ai_token_type };
-                counted.tokens.get_or_create(&labels).inc_by(tokens);
+                counted.tokens.of(&labels).inc_by(tokens);
             }
         }
         if let Some(cost) = self.cost {
-            counted.cost.get_or_create(&labels).inc_by(cost.as_usd());
+            counted.cost.of(&labels).inc_by(cost.as_usd());
         }
         if let Some(cost) = self.frontier_cost {
-            counted.frontier_cost.get_or_create(&labels).inc_by(cost.as_usd());
+            counted.frontier_cost.of(&labels).inc_by(cost.as_usd());
         }
         if let (Some(cost), Some(frontier)) = (self.cost, self.frontier_cost) {
             counted.saved.inc_by(NanoUsd(frontier.0 - cost.0).as_usd());

@@ -7,16 +7,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use foldhash::fast::RandomState;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{self, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::family::Family;
 use super::names;
 use crate::catalog::{NanoUsd, Source, Tier};
 
@@ -156,7 +157,7 @@ pub(super) struct Counted {
     pub(super) response_cache: Family<ResultLabels, Counter>,
     registry: Registry,
     /// Names of upstreams and models that are configured.
-    labels: HashMap<String, Label>,
+    labels: HashMap<String, Label, RandomState>,
     other: Label,
 }
 
@@ -176,9 +177,9 @@ impl Metrics {
             frontier_cost: Family::default(),
             saved: Gauge::default(),
             decisions: Family::default(),
-            decide_duration: Family::new_with_constructor(own),
-            operation_duration: Family::new_with_constructor(durations),
-            time_to_first_chunk: Family::new_with_constructor(durations),
+            decide_duration: Family::new(own),
+            operation_duration: Family::new(durations),
+            time_to_first_chunk: Family::new(durations),
             history_wait: own(),
             classifier_asked: Counter::default(),
             classifier_failures: Counter::default(),
@@ -188,10 +189,10 @@ impl Metrics {
             other: Label(OTHER.into()),
         };
         for source in Source::ALL {
-            let _ = counted.decisions.get_or_create(&SourceLabels { source: source.as_str() });
+            let _ = counted.decisions.of(&SourceLabels { source: source.as_str() });
         }
         for result in ["hit", "miss"] {
-            let _ = counted.response_cache.get_or_create(&ResultLabels { result });
+            let _ = counted.response_cache.of(&ResultLabels { result });
         }
         counted.register();
         for collector in collectors {

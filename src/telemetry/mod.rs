@@ -5,6 +5,7 @@
 //! Read `events.rs` first.
 
 pub mod events;
+mod family;
 mod metrics;
 mod names;
 pub mod spans;
@@ -13,9 +14,9 @@ use std::path::Path;
 
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt};
 
 use crate::config;
 
@@ -27,17 +28,18 @@ pub use names::provider_name;
 /// # Errors
 /// The folder of the log files cannot be made.
 pub fn start(config: &config::Log, folder: &Path, colours: bool) -> std::io::Result<Option<WorkerGuard>> {
-    let filter = || EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let screen = fmt::layer().with_writer(std::io::stderr).with_ansi(colours).with_target(false).with_filter(filter());
+    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let screen = fmt::layer().with_writer(std::io::stderr).with_ansi(colours).with_target(false);
     let (file, guard) = if config.to_file {
         let folder = folder.join(&config.dir);
         std::fs::create_dir_all(&folder)?;
         let (writer, guard) = tracing_appender::non_blocking(tracing_appender::rolling::daily(folder, "xrouter.log"));
-        (Some(fmt::layer().json().with_writer(writer).with_filter(filter())), Some(guard))
+        (Some(fmt::layer().json().with_writer(writer)), Some(guard))
     } else {
         (None, None)
     };
+    // One filter for both: a filter of each layer is asked again at every step of a request's span.
     // A second start, as in tests, keeps the first log.
-    let _ = tracing_subscriber::registry().with(screen).with(file).try_init();
+    let _ = tracing_subscriber::registry().with(filter).with(screen).with(file).try_init();
     Ok(guard)
 }

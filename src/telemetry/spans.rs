@@ -14,7 +14,14 @@ pub fn request(request_id: &str) -> Span {
     tracing::error_span!("request", request_id, trace_id = tracing::field::Empty)
 }
 
-/// The span of one upstream call, inside of its request's. `attempt` counts from 1.
+/// The span of one upstream call while it is under way, inside of its request's: for what the HTTP client logs of it,
+/// which it does at `debug` and below.
+#[must_use]
+pub fn calling(tier: &'static str, upstream: &str, attempt: u32) -> Span {
+    tracing::debug_span!("attempt", tier, upstream, attempt)
+}
+
+/// The span of one upstream call that something must be said of, inside of its request's. `attempt` counts from 1.
 #[must_use]
 pub fn attempt(tier: &'static str, upstream: &str, attempt: u32) -> Span {
     tracing::error_span!("attempt", tier, upstream, attempt)
