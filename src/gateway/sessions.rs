@@ -106,7 +106,11 @@ impl Sessions {
             add(request.wishes.prompt_cache_key.as_deref().unwrap_or_default());
             let system = request.messages.iter().find(|message| message.role == "system");
             for text in system.into_iter().flat_map(|system| &system.content.texts) {
-                add(head(text, SYSTEM_HEAD));
+                // Without its digits: a clock in it begins no new conversation.
+                head(text, SYSTEM_HEAD)
+                    .split(|character: char| character.is_ascii_digit())
+                    .filter(|it| !it.is_empty())
+                    .for_each(&mut add);
             }
             add(head(&routing::opening(request)?, OPENING));
         }

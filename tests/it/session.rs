@@ -63,6 +63,22 @@ async fn a_tool_loop_of_thirty_steps_never_switches() {
     }
 }
 
+/// Agents put the time into their system message.
+#[tokio::test]
+async fn a_clock_in_the_system_message_begins_no_new_conversation() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml(STAY)).await;
+    let with_clock = |clock: &str, turns: &[&str]| {
+        let mut body = conversation(turns);
+        let system = json!({ "role": "system", "content": format!("You are an agent. Now: {clock}.") });
+        body["messages"].as_array_mut().unwrap().insert(0, system);
+        body
+    };
+    assert_eq!(app.http.chat(&with_clock("2026-11-30T09:05:59Z", &[HARD])).await.route().1, "frontier");
+    let next = with_clock("2026-11-30T10:6:1Z", &[HARD, "Take two updates.", "and what is the capital of Spain?"]);
+    assert_eq!(app.http.chat(&next).await.route().2, "session");
+}
+
 #[tokio::test]
 async fn a_named_conversation_is_known_by_its_name() {
     let fleet = Fleet::start().await;
