@@ -20,7 +20,7 @@ check:
 
 # Train the embedded classifier on a folder of labelled prompts (docs/classifier.md), byte for byte
 train FOLDER *ARGS:
-    cargo run --release --locked -- train {{FOLDER}} --with config/prompts.jsonl --out config/classifier.bin {{ARGS}}
+    cargo run --release --locked -- train {{FOLDER}} --with training/prompts --wrappers training/wrappers.jsonl --out config/classifier.bin {{ARGS}}
 
 # Rust tests only
 test *ARGS:

@@ -78,7 +78,7 @@ impl Router {
 
 fn main() -> Result<(), Failure> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let own = folder.join("config/prompts.jsonl");
+    let own = folder.join("training/prompts/first.jsonl");
     let file = std::env::args().nth(1);
     let lines = std::fs::read_to_string(file.as_deref().map_or(own.as_path(), Path::new))?;
     let rows = lines.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;

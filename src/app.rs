@@ -23,7 +23,7 @@ use crate::gateway::{
 };
 use crate::protocol::Timestamp;
 use crate::providers::{Client, Pictures, Target, TurnStore};
-use crate::routing::{Classifier, Embedded, LlmClassifier, LlmSettings, Policy, Rules, Thresholds};
+use crate::routing::{self, Classifier, Embedded, LlmClassifier, LlmSettings, Policy, Rules, Thresholds};
 use crate::server::serve;
 use crate::store::{OpenError, Store};
 use crate::telemetry::Metrics;
@@ -79,7 +79,7 @@ impl App {
         let catalog = Arc::new(Catalog::embedded());
         let pools = upstreams.all().map(|upstream| (upstream.timeouts.connect, upstream.endpoint.is_local()));
         let client = Client::new(pools.chain(upstreams.classifier.as_ref().map(ClassifierCall::pool)))?;
-        let classifier = Arc::new(classifier_with(&config.classifier, upstreams, &client)?);
+        let classifier = Arc::new(classifier_with(config, upstreams, &client)?);
         let store = Store::open(database, &config.store).await?;
         let estimator = Estimator::default();
         let redis = Redis::open(&config.cache);
@@ -161,7 +161,7 @@ impl App {
 /// Its endpoint cannot be prepared.
 pub fn classifier(loaded: &Loaded) -> Result<Classifier, AppError> {
     let client = Client::new(loaded.upstreams.classifier.as_ref().map(ClassifierCall::pool))?;
-    classifier_with(&loaded.config.classifier, &loaded.upstreams, &client)
+    classifier_with(&loaded.config, &loaded.upstreams, &client)
 }
 
 /// What decides with what the classifier says, as configured.
@@ -210,12 +210,10 @@ pub fn targets(upstreams: &Upstreams, catalog: &Catalog) -> Result<ByTier<Vec<Ar
     Ok(tiers)
 }
 
-fn classifier_with(
-    config: &config::Classifier,
-    upstreams: &Upstreams,
-    client: &Client,
-) -> Result<Classifier, AppError> {
-    let embedded = Embedded::new(Thresholds { medium_at: config.medium_at, frontier_at: config.frontier_at });
+fn classifier_with(config: &config::Config, upstreams: &Upstreams, client: &Client) -> Result<Classifier, AppError> {
+    routing::prepare();
+    let embedded = Embedded::new(Thresholds::configured(config));
+    let config = &config.classifier;
     let llm = || -> Result<LlmClassifier, AppError> {
         let endpoint = upstreams.classifier.as_ref();
         let endpoint = endpoint.ok_or_else(|| AppError::Upstream("the classifier has no endpoint".to_owned()))?;

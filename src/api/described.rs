@@ -133,7 +133,7 @@ impl Example for RequestRow {
             source: Some(Source::Embedded),
             score: Some(0.71),
             confidence: Some(0.83),
-            reason: Some("prove +0.95, letter groups +0.42".into()),
+            reason: Some("asks for a proof; words: convergence, operator".into()),
             answered_by: Some(AnsweredBy::Tier(Tier::Frontier)),
             tier: Some(Tier::Frontier),
             upstream: text("anthropic"),

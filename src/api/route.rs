@@ -24,9 +24,9 @@ struct RouteDecision {
     tier: Option<String>,
     /// The step that settled it.
     source: String,
-    /// Calibrated probability that the cheap model fails, 0 to 1; `null` where no classifier was asked.
+    /// Need for a strong model: near 0 cheap, near 0.5 medium, near 1 frontier; `null` where no classifier was asked.
     score: Option<f64>,
-    /// How sure the classifier is, 0 to 1.
+    /// Probability that the decided tier is the right one, 0 to 1; `null` where that is not known.
     confidence: Option<f64>,
     /// Why.
     reason: String,
@@ -77,7 +77,7 @@ impl Example for RouteDecision {
             source: "embedded".to_owned(),
             score: Some(0.81),
             confidence: Some(0.85),
-            reason: "letter groups +1.20, other words +0.31".to_owned(),
+            reason: "asks for a proof; words: convergence, operator".to_owned(),
             limit: None,
             input_tokens: 412,
             classify_ms: 0.021,

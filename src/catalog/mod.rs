@@ -6,6 +6,7 @@
 mod by_tier;
 mod endpoint;
 mod models;
+mod preset;
 mod price;
 mod provider;
 mod source;
@@ -15,6 +16,7 @@ mod tier;
 pub use by_tier::ByTier;
 pub use endpoint::{Endpoint, EndpointError};
 pub use models::{Capabilities, Catalog, ModelFacts};
+pub use preset::{Preset, UnknownPreset};
 pub use price::{NanoUsd, Price, PriceError};
 pub use provider::Provider;
 pub use source::{Judge, Source};

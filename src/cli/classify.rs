@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
-use console::style;
+use console::{StyledObject, style};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -15,7 +15,7 @@ use super::{ConfigFile, Failure};
 use crate::catalog::Tier;
 use crate::config::Sources;
 use crate::protocol::ChatRequest;
-use crate::routing::{Decided, Feature, Input};
+use crate::routing::{Decided, Feature};
 
 /// Longest text that is read from standard input, in bytes.
 const LARGEST_TEXT: u64 = 5_000_000;
@@ -31,6 +31,9 @@ pub(super) struct Classify {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// How much to tell
+    #[arg(long, value_enum, default_value = "reason")]
+    explain: Explain,
     /// Decide every line of a file (or of standard input, -): chat requests with an "id" and, if they are known, "headers";
     /// or lines of {"id", "prompt"}; lines of {"id", "tier", "score", …} come out
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
@@ -38,6 +41,27 @@ pub(super) struct Classify {
     /// With --jsonl: time every decision, from the parsed request on, and tell the quantiles instead of the decisions
     #[arg(long, requires = "jsonl")]
     latency: bool,
+}
+
+/// How much is told of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Explain {
+    /// The reason in words.
+    Reason,
+    /// Also what each part adds to the classifier's sum.
+    Full,
+}
+
+/// What the embedded classifier makes of a text.
+struct Judged {
+    /// Of the cheap, the medium and the frontier tier.
+    probabilities: [f64; 3],
+    features: Vec<Feature>,
+}
+
+/// The body of a request with one message.
+fn message(text: &str) -> String {
+    serde_json::json!({ "messages": [{ "role": "user", "content": text }] }).to_string()
 }
 
 /// One line of `--jsonl`.
@@ -65,16 +89,22 @@ impl Classify {
             }
             text => text,
         };
-        let input = Input::plain(text.trim());
-        let begun = Instant::now();
+        let body = message(text.trim());
+        let request = ChatRequest::parse(body.as_bytes()).map_err(|error| Failure::Usage(error.into()))?;
         let offline = Offline::new(&sources)?;
-        let (decided, _) = offline.decide_text(&input).await;
+        let begun = Instant::now();
+        let decided = offline.decide(&request, Extent::Words, None).await;
         let took = begun.elapsed();
-        let features = offline.classifier.embedded().map(|it| it.explain(&input)).unwrap_or_default();
+        let (decided, _) = decided.map_err(|error| Failure::Usage(error.into()))?;
+        let input = offline.input(&request);
+        let judged = offline.classifier.embedded().map(|embedded| Judged {
+            probabilities: embedded.probabilities(&input.text),
+            features: embedded.explain(&input),
+        });
         if self.json {
-            print_json(&decided, &features);
+            print_json(&decided, judged.as_ref());
         } else {
-            print(&decided, &features, took);
+            print(&decided, judged.as_ref(), self.explain == Explain::Full, took);
         }
         Ok(())
     }
@@ -102,10 +132,7 @@ async fn many(file: &Path, sources: &Sources, latency: bool) -> Result<(), Failu
         let invalid = |reason: String| Failure::Usage(anyhow!("line {number} of {}: {reason}", file.display()));
         let head: Line = serde_json::from_str(&line).map_err(|error| invalid(error.to_string()))?;
         let (body, extent) = match (head.prompt, head.messages) {
-            (Some(prompt), None) => {
-                let body = serde_json::json!({ "messages": [{ "role": "user", "content": prompt }] });
-                (body.to_string(), Extent::Words)
-            }
+            (Some(prompt), None) => (message(&prompt), Extent::Words),
             (None, Some(_)) if head.model.is_some() => (line, Extent::Request),
             (None, Some(_)) => (line, Extent::Conversation),
             _ => return Err(invalid("it has neither or both of `prompt` and `messages`".to_owned())),
@@ -145,37 +172,60 @@ async fn many(file: &Path, sources: &Sources, latency: bool) -> Result<(), Failu
     Ok(())
 }
 
-fn print_json(decided: &Decided, features: &[Feature]) {
+fn print_json(decided: &Decided, judged: Option<&Judged>) {
     let decision = &decided.decision;
-    let features: Vec<_> = features
+    let features: Vec<_> = judged
         .iter()
+        .flat_map(|judged| &judged.features)
         .map(|feature| serde_json::json!({ "name": feature.name, "contribution": feature.contribution }))
         .collect();
+    let probabilities = judged.map(|judged| {
+        let [cheap, medium, frontier] = judged.probabilities;
+        serde_json::json!({ "cheap": cheap, "medium": medium, "frontier": frontier })
+    });
     let unknown: Vec<String> = decided.unknown.iter().map(ToString::to_string).collect();
     let json = serde_json::json!({
         "tier": decision.tier.number(), "source": decision.source.as_str(), "score": decision.score,
-        "confidence": decision.confidence, "reason": decision.reason, "features": features, "not_applied": unknown,
+        "probabilities": probabilities, "confidence": decision.confidence, "reason": decision.reason,
+        "features": features, "not_applied": unknown,
     });
     println!("{json:#}");
 }
 
-fn print(decided: &Decided, features: &[Feature], took: std::time::Duration) {
-    let decision = &decided.decision;
-    let tier = match decision.tier {
-        Tier::Cheap => style(decision.tier.as_str()).green(),
-        Tier::Medium => style(decision.tier.as_str()).blue(),
-        Tier::Frontier => style(decision.tier.as_str()).magenta(),
-    };
-    println!("{} ({}), decided by {} in {took:.1?}", tier.bold(), decision.tier.number(), decision.source.as_str());
-    if let (Some(score), Some(confidence)) = (decision.score, decision.confidence) {
-        println!("score {score:.3} (0 easy, 1 hard), confidence {confidence:.2}");
+/// In the colour of a tier.
+fn coloured<T>(tier: Tier, what: T) -> StyledObject<T> {
+    match tier {
+        Tier::Cheap => style(what).green(),
+        Tier::Medium => style(what).blue(),
+        Tier::Frontier => style(what).magenta(),
     }
+}
+
+fn print(decided: &Decided, judged: Option<&Judged>, full: bool, took: std::time::Duration) {
+    let decision = &decided.decision;
+    println!(
+        "{} ({}), decided by {} in {took:.1?}",
+        coloured(decision.tier, decision.tier.as_str()).bold(),
+        decision.tier.number(),
+        decision.source.as_str()
+    );
     println!("{}", decision.reason);
     for unknown in &decided.unknown {
         println!("{}", style(unknown).dim());
     }
+    let Some(judged) = judged else { return };
     println!();
-    for feature in features {
+    for (of, likely) in Tier::ALL.into_iter().zip(judged.probabilities) {
+        let bar = "▇".repeat(bar_length(likely * 3.0));
+        println!("  {:<8} {:>3.0} %  {}", of.as_str(), likely * 100.0, coloured(of, bar));
+    }
+    if !full {
+        return;
+    }
+    if let (Some(score), Some(confidence)) = (decision.score, decision.confidence) {
+        println!("\n  score {score:.3} (0 cheap, 0.5 medium, 1 frontier), confidence {confidence:.2}");
+    }
+    for feature in &judged.features {
         let bar = "▇".repeat(bar_length(feature.contribution));
         let bar = if feature.contribution < 0.0 { style(bar).green() } else { style(bar).magenta() };
         println!("  {:<20} {:>+6.2}  {bar}", feature.name, feature.contribution);

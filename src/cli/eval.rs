@@ -47,7 +47,7 @@ impl Eval {
             let decision = decided.decision;
             // A model that was asked gives a tier and no score.
             let score = decision.score.unwrap_or(f64::from(decision.tier.number()) / 2.0);
-            judged.push(Judged { row, score, tier: decision.tier.number() });
+            judged.push(Judged { row, score, tier: decision.tier.number(), confidence: decision.confidence });
         }
         let report = training::report(&judged, usize::from(self.resamples));
         let title = self.file.display().to_string();
@@ -121,8 +121,22 @@ pub(super) fn print(title: &str, report: &Report) {
             behaviour.auc, behaviour.trivial_to_tier0, behaviour.trivial_n, behaviour.hard_to_tier2, behaviour.hard_n
         );
     }
+    for (name, graded) in &report.graded {
+        let [cheap, medium, frontier] = graded.recall.map(figure);
+        println!(
+            "  graded, {name}: {} rows, macro-F1 {:.3}, recall {cheap} {medium} {frontier}, over {:.3}, under {:.3}, \
+             kappa {}, AUC {} {}",
+            graded.n,
+            graded.f1,
+            graded.over,
+            graded.under,
+            figure(graded.kappa),
+            figure(graded.auc01),
+            figure(graded.auc12)
+        );
+    }
     if let Some(error) = report.calibration_error {
-        println!("  calibration error {error:.4}");
+        println!("  calibration error of the confidence, graded rows: {error:.4}");
     }
 }
 

@@ -70,7 +70,7 @@ impl Offline {
         let headers: Option<Vec<(String, String)>> =
             headers.map(|all| all.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect());
         let tier = headers.iter().flatten().find(|(name, _)| name == TIER_HEADER).map(|(_, value)| value.as_str());
-        let input = routing::input(request, self.strategy, self.max_chars);
+        let input = self.input(request);
         let (is_request, is_conversation) = (extent == Extent::Request, extent != Extent::Words);
         let model = is_request.then_some(request.model.as_ref());
         let facts = Facts {
@@ -89,15 +89,9 @@ impl Offline {
         Ok(self.settle(&facts, &input).await)
     }
 
-    /// The decision on a person's text, of whose request nothing else is known.
-    pub(super) async fn decide_text(&self, input: &Input<'_>) -> (Decided, Option<Classified>) {
-        let facts = Facts {
-            step: Some(input.step),
-            text: Some(Cow::Borrowed(&input.text)),
-            now_ms: Timestamp::now().0,
-            ..Facts::default()
-        };
-        self.settle(&facts, input).await
+    /// What of a request is classified.
+    pub(super) fn input<'a>(&self, request: &'a ChatRequest<'_>) -> Input<'a> {
+        routing::input(request, self.strategy, self.max_chars)
     }
 
     async fn settle(&self, facts: &Facts<'_>, input: &Input<'_>) -> (Decided, Option<Classified>) {

@@ -78,7 +78,7 @@ impl Replay {
                 marks: &marks_of(&classifier, &policy, config.strategy, config.max_chars),
                 policies: store.policies().await?,
             },
-            thresholds: Thresholds { medium_at: config.medium_at, frontier_at: config.frontier_at },
+            thresholds: Thresholds::configured(&loaded.config),
             tiers: app::targets(&loaded.upstreams, &catalog)?,
             catalog,
         };

@@ -1,6 +1,6 @@
 //! `xrouter train`: a model file from labelled prompts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -11,7 +11,7 @@ use super::eval::{print, print_json};
 use crate::config::Strategy;
 use crate::protocol::ChatRequest;
 use crate::routing::{self, Thresholds};
-use crate::training::{self, Baseline, Example, Recipe, Row};
+use crate::training::{self, Baseline, Example, Kind, Recipe, Row};
 
 /// How often intervals are resampled.
 const RESAMPLES: usize = 200;
@@ -20,21 +20,37 @@ const RESAMPLES: usize = 200;
 const MEASURED: [&[&str]; 5] = [&["mmlu"], &["mmlu_pro"], &["gsm8k"], &["llmrouter"], &["bfcl"]];
 /// Sources whose tier is given by the kind of request.
 const CONSTRUCTED: &[&str] = &["arena_hard", "clinc150", "banking77"];
-/// Prompts that people wrote for this.
-const HAND: &[&str] = &["hand_everyday", "hand_hard", "own"];
+/// Sources whose tier people gave.
+const GRADED: &[&str] = &[
+    "arena_hard_read",
+    "selfinstruct_read",
+    "followbench_read",
+    "taskbench",
+    "spider",
+    "tal_math",
+    "exercism",
+    "numpy_pandas",
+    "app_ideas",
+    "cmath",
+];
 
 /// Train the embedded classifier on labelled prompts: the same prompts make the same bytes
 #[derive(Debug, clap::Args)]
 pub(super) struct Train {
-    /// Folder with `train.jsonl` and `dev.jsonl` (or `.jsonl.gz`); docs/classifier.md has their fields
+    /// Folder with `train.jsonl` and `dev.jsonl` (or `.jsonl.gz`), and `graded-train` and `graded-dev` if there are any;
+    /// docs/classifier.md has their fields
     folder: PathBuf,
-    /// More labelled prompts to train on
-    #[arg(long, value_name = "FILE")]
+    /// More labelled prompts to train on: a file, or a folder of `.jsonl` files
+    #[arg(long, value_name = "PATH")]
     with: Vec<PathBuf>,
+    /// Wrappers: lines of `lang` and `template`, which has {request} in it. Each graded prompt is learnt in one, too
+    #[arg(long, value_name = "FILE")]
+    wrappers: Option<PathBuf>,
     /// Where the model goes; without it, nothing is written
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Also compare: baselines, every measured source left out in turn, hand-written prompts cross-validated
+    /// Also compare: baselines, every measured source left out in turn, the graded ones
+    /// together, prompts of our own cross-validated
     #[arg(long)]
     compare: bool,
     /// Figures as JSON
@@ -46,8 +62,14 @@ impl Train {
     pub(super) fn run(self) -> Result<(), Failure> {
         let mut train = rows(&self.folder, "train")?;
         let dev = rows(&self.folder, "dev")?;
-        for file in &self.with {
-            train.extend(training::read(file).map_err(|error| Failure::Usage(error.into()))?);
+        for path in &self.with {
+            for file in files(path)? {
+                train.extend(training::read(&file).map_err(|error| Failure::Usage(error.into()))?);
+            }
+        }
+        if let Some(file) = &self.wrappers {
+            let wrapped = training::wrapped(&train, file).map_err(|error| Failure::Usage(error.into()))?;
+            train.extend(wrapped);
         }
         for (name, rows) in [("train", &train), ("dev", &dev)] {
             if !rows.iter().any(|row| row.weak.is_some()) {
@@ -72,11 +94,6 @@ impl Train {
         };
         let judged = training::judge(&model, thresholds, &dev);
         show("dev", &training::report(&judged, RESAMPLES));
-        let scores: Vec<(f64, bool)> =
-            judged.iter().filter_map(|judged| Some((judged.score, judged.row.weak? < 0.5))).collect();
-        if let Some(error) = training::cross_validated(&scores) {
-            println!("calibration error by five-fold on dev: {error:.4}");
-        }
         if self.compare {
             for baseline in [Baseline::Random, Baseline::Length, Baseline::Keywords] {
                 show(&format!("dev, {baseline:?}"), &training::report(&baseline.judge(&dev), RESAMPLES));
@@ -93,23 +110,48 @@ impl Train {
                 let report = training::left_out(&train, &dev, &[CONSTRUCTED], fit, thresholds, RESAMPLES);
                 show(&format!("arena_hard, clinc150 and banking77 left out together{name}"), &report);
             }
-            show(
-                "hand-written prompts, cross-validated",
-                &training::cross_validate(&train, &dev, HAND, &recipe, thresholds),
-            );
+            let report = training::left_out(&train, &dev, &[GRADED], &ours, thresholds, RESAMPLES);
+            show("all graded sources left out together", &report);
+            if let Some(figures) = training::cross_validate(&train, &dev, &recipe, thresholds) {
+                println!("prompts of our own, four-fold by pairs: {:#}", serde_json::json!(figures));
+            }
         }
         Ok(())
     }
 }
 
-/// The rows of `NAME.jsonl` or `NAME.jsonl.gz` in a folder.
+/// The rows of `NAME.jsonl` or `NAME.jsonl.gz` in a folder, regraded by `graded-NAME` where it has a row of the same id.
 fn rows(folder: &Path, name: &str) -> Result<Vec<Row>, Failure> {
-    let file = [format!("{name}.jsonl"), format!("{name}.jsonl.gz")]
-        .iter()
-        .map(|name| folder.join(name))
-        .find(|file| file.is_file())
+    let find = |name: &str| {
+        let names = [format!("{name}.jsonl"), format!("{name}.jsonl.gz")];
+        names.iter().map(|name| folder.join(name)).find(|file| file.is_file())
+    };
+    let read = |file: &Path| training::read(file).map_err(|error| Failure::Usage(error.into()));
+    let file = find(name)
         .ok_or_else(|| Failure::Usage(anyhow!("{} has neither {name}.jsonl nor {name}.jsonl.gz", folder.display())))?;
-    training::read(&file).map_err(|error| Failure::Usage(error.into()))
+    let mut rows = read(&file)?;
+    if let Some(graded) = find(&format!("graded-{name}")) {
+        let graded = read(&graded)?;
+        let ids: HashSet<&str> = graded.iter().map(|row| row.id.as_str()).collect();
+        rows.retain(|row| row.id.is_empty() || !ids.contains(row.id.as_str()));
+        rows.extend(graded);
+    }
+    Ok(rows)
+}
+
+/// A file itself, or the `.jsonl` files of a folder in the order of their names.
+fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()));
+    let mut files: Vec<PathBuf> = entries
+        .map_err(Failure::Usage)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|file| file.extension().is_some_and(|extension| extension == "jsonl"))
+        .collect();
+    files.sort();
+    Ok(files)
 }
 
 /// Rows with the text that the router would classify of each.
@@ -119,7 +161,9 @@ pub(super) fn examples(rows: &[Row]) -> Result<Vec<Example<'_>>, Failure> {
             let body = row.body();
             let request = ChatRequest::parse(body.as_bytes())
                 .map_err(|error| Failure::Usage(anyhow!("row {}: {error}", row.id)))?;
-            let input = routing::input(&request, Strategy::CurrentRequest, usize::MAX);
+            // A wrapper is learnt as it stands: of those that the router knows, nothing would be left to learn.
+            let strategy = if row.kind() == Kind::Wrapped { Strategy::LastUser } else { Strategy::CurrentRequest };
+            let input = routing::input(&request, strategy, usize::MAX);
             Ok(Example::new(row, input.text.into_owned()))
         })
         .collect()

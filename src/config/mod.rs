@@ -13,6 +13,7 @@ mod example;
 mod layers;
 mod origin;
 mod problem;
+mod routing;
 mod rules;
 mod schema;
 mod secret;
@@ -35,6 +36,7 @@ pub use classifier::{Classifier, ClassifierKind, Strategy, TargetShare};
 pub use example::example;
 pub use origin::Origin;
 pub use problem::{ConfigError, Problem};
+pub use routing::Routing;
 pub use rules::Rule;
 pub use schema::json_schema;
 pub use secret::Secret;
@@ -54,6 +56,8 @@ pub struct Config {
     pub server: Server,
     /// What decides how strong a model a request needs.
     pub classifier: Classifier,
+    /// How much is sent to stronger models.
+    pub routing: Routing,
     /// Where each tier's requests go.
     pub tiers: Tiers,
     /// Defaults for upstreams that do not say otherwise.
@@ -98,6 +102,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let Config {
         server,
         classifier,
+        routing: _,
         tiers: _,
         upstream_defaults: _,
         session,

@@ -9,7 +9,7 @@ use super::plan::{Fitness, Plan};
 use super::record::{Record, UnderWay, end};
 use super::stream::{Ask, Meter};
 use super::{Answer, AnswerBody, Gateway, GatewayError, Reason};
-use crate::catalog::{Provider, Tier};
+use crate::catalog::{Preset, Provider, Tier};
 use crate::protocol::{Caller, ChatRequest, Timestamp};
 use crate::providers::{
     self, Asked, Context, EncodeError, Fetched, Original, Outbound, ProviderError, Reply, Target, Verdict,
@@ -230,7 +230,10 @@ fn model_for<'a>(target: &'a Target, request: &'a ChatRequest<'_>) -> Result<&'a
     }
     let model = request.model.as_ref();
     let bare = model.strip_prefix("xrouter/").unwrap_or(model);
-    let is_alias = bare.is_empty() || ["auto", "any"].contains(&bare) || bare.parse::<Tier>().is_ok();
+    let is_alias = bare.is_empty()
+        || ["auto", "any"].contains(&bare)
+        || bare.parse::<Tier>().is_ok()
+        || Preset::of_model(bare).is_some();
     // Another xrouter has the same aliases.
     if is_alias && target.upstream.provider != Provider::Xrouter {
         return Err(ProviderError::NoModel { tier: target.upstream.tier, model: model.to_owned() });

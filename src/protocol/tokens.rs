@@ -184,7 +184,7 @@ mod tests {
 
     /// Prompts of one language.
     fn prompts(lang: &'static str) -> impl Iterator<Item = String> {
-        include_str!("../../config/prompts.jsonl").lines().filter_map(move |line| {
+        include_str!("../../training/prompts/first.jsonl").lines().filter_map(move |line| {
             let row: serde_json::Value = serde_json::from_str(line).unwrap();
             (row["lang"] == lang).then(|| row["text"].as_str().unwrap().to_owned())
         })

@@ -16,7 +16,7 @@ mod session;
 
 pub use classifier::{
     Ask, AskError, AskPiece, Classified, Classifier, Embedded, Failure, Feature, Input, LlmClassifier, LlmSettings,
-    Thresholds, UnreadableModel, failures, input, opening,
+    Thresholds, UnreadableModel, failures, in_chinese, input, opening, prepare,
 };
 pub use decision::{Decision, Verdict};
 pub use facts::{Facts, Named, Recalled};
@@ -29,6 +29,7 @@ pub use session::{Pin, PromptCacheState, SessionRule};
 /// The embedded classifier's inside, for who makes and judges one. Nothing that serves needs it.
 pub mod inside {
     pub use super::classifier::{
-        Counts, Model, OUTCOME, QUESTION, REQUEST, SLOTS, Scales, Scan, Sums, Token, damped, hash_of, scan,
+        Counts, FRONTIER, LETTER_SLOTS, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, Scan, Sums, Token,
+        WORD_SLOTS, damped, hash_of, scan, squared,
     };
 }

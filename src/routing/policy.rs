@@ -6,8 +6,8 @@
 
 use super::rules::Ruled;
 use super::session::{keeps, turn};
-use super::{Decision, Facts, Named, Pin, Rules, SessionRule, Unapplied, Verdict};
-use crate::catalog::{ByTier, Price, Source, Step, Tier};
+use super::{Decision, Facts, Named, Pin, Rules, SessionRule, Thresholds, Unapplied, Verdict};
+use crate::catalog::{ByTier, Judge, Preset, Price, Source, Step, Tier};
 
 /// What a decision is made by.
 #[derive(Debug, Default)]
@@ -55,6 +55,10 @@ impl Policy {
             return settled;
         }
         let step = facts.step.unwrap_or(Step::Turn);
+        let verdict = match facts.model.as_deref().and_then(Preset::of_model) {
+            Some(preset) => by_preset(verdict, preset),
+            None => verdict,
+        };
         let judge = verdict.judge;
         let Ruled { mut decision, held, looked, unknown } = self.rules.apply(facts, verdict.into(), judge);
         if let Some(pin) = pin {
@@ -82,5 +86,44 @@ impl Policy {
             }
         };
         Some(settled(Decision::settled(tier, source, reason), None))
+    }
+}
+
+/// What the embedded classifier says with the thresholds of the preset that the request's model carries.
+fn by_preset(verdict: Verdict, preset: Preset) -> Verdict {
+    let score = verdict.score.filter(|_| verdict.judge == Judge::Embedded);
+    let Some(tier) = score.map(|score| Thresholds::of(preset).tier(score)).filter(|tier| *tier != verdict.tier) else {
+        return verdict;
+    };
+    let reason = format!("preset {}: {tier} instead of {}; {}", preset.as_str(), verdict.tier, verdict.reason);
+    // How sure the classifier is of that tier is not known here.
+    Verdict { tier, confidence: None, reason: reason.into(), ..verdict }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preset_in_the_models_name_moves_the_thresholds() {
+        let policy = Policy::default();
+        let decide = |model: &str, score: f64| {
+            let facts = Facts { model: Some(model.into()), ..Facts::default() };
+            let verdict = Verdict {
+                tier: Thresholds::default().tier(score),
+                judge: Judge::Embedded,
+                remembered: false,
+                score: Some(score),
+                confidence: Some(0.9),
+                reason: "x".into(),
+            };
+            let decision = policy.decide(&facts, None, &ByTier::default(), verdict).decision;
+            (decision.tier, decision.confidence, decision.reason.into_owned())
+        };
+        assert_eq!(decide("auto", 0.7), (Tier::Frontier, Some(0.9), "x".to_owned()));
+        let saved = (Tier::Medium, None, "preset save: medium instead of frontier; x".to_owned());
+        assert_eq!(decide("auto:save", 0.7), saved);
+        assert_eq!(decide("auto:quality", 0.2).0, Tier::Medium);
+        assert_eq!(decide("auto:quality", 0.1), (Tier::Cheap, Some(0.9), "x".to_owned()));
     }
 }

@@ -202,10 +202,10 @@ const ERRORS: [(&str, u16); 5] = [
     ("interrupted", 200),
 ];
 const REASONS: [&str; 4] = [
-    "nothing telling",
-    "function +0.42, letter groups +0.31, list +0.12",
-    "prove +0.95, other words -0.60",
-    "invariant +0.88, letter groups +0.20",
+    "asks one well-known fact; is short",
+    "writes an ordinary function or script; words: list",
+    "asks for a proof; words: prime",
+    "hunts a concurrency or memory bug; sets several constraints",
 ];
 
 struct People {

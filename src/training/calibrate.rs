@@ -2,8 +2,6 @@
 
 /// Bins of equal mass in which a calibration error is measured.
 const BINS: usize = 15;
-/// Parts of a cross-validation.
-const FOLDS: usize = 5;
 
 /// Slope and intercept of the logistic function that fits best: Platt scaling by Newton's method.
 ///
@@ -53,29 +51,6 @@ pub fn calibration_error(foretold: &[(f64, bool)]) -> Option<f64> {
         error += (foretold - came).abs();
     }
     Some(error / all as f64)
-}
-
-/// The calibration error of probabilities that are calibrated on four fifths of the rows and foretold
-/// on the other one, five times over. `scores` are probabilities as they are now.
-#[must_use]
-pub fn cross_validated(scores: &[(f64, bool)]) -> Option<f64> {
-    let sums: Vec<(f64, bool)> = scores
-        .iter()
-        .map(|(score, failed)| {
-            let score = score.clamp(1e-9, 1.0 - 1e-9);
-            ((score / (1.0 - score)).ln(), *failed)
-        })
-        .collect();
-    let part = |inside: bool, fold: usize| {
-        let rows = sums.iter().enumerate().filter(move |(at, _)| (at % FOLDS == fold) == inside);
-        rows.map(|(_, row)| *row).collect::<Vec<_>>()
-    };
-    let mut foretold = Vec::with_capacity(sums.len());
-    for fold in 0..FOLDS {
-        let (slope, intercept) = platt(&part(false, fold));
-        foretold.extend(part(true, fold).into_iter().map(|(sum, failed)| (logistic(slope * sum + intercept), failed)));
-    }
-    calibration_error(&foretold)
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::Row;
 use super::calibrate::calibration_error;
+use super::graded::{Graded, graded};
+use super::{Kind, Row};
 
 /// A row with what was decided for it.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,8 @@ pub struct Judged<'a> {
     pub score: f64,
     /// The tier that was decided, 0 to 2.
     pub tier: u8,
+    /// How sure it was of the tier, 0 to 1, if it says so.
+    pub confidence: Option<f64>,
 }
 
 /// Figures by source and over all of them.
@@ -34,7 +37,9 @@ pub struct Report {
     pub tier3: BTreeMap<String, Tiers>,
     /// Constructed rows: trivial against hard; by language.
     pub behaviour: BTreeMap<String, Behaviour>,
-    /// Distance between score and share of failures of the weak model, 15 bins of equal mass.
+    /// Graded rows: how the three tiers are told apart; by source, and by domain as `all in` and `all in en`.
+    pub graded: BTreeMap<String, Graded>,
+    /// Graded rows: the distance between the confidence and the share of right decisions, 15 bins of equal mass.
     pub calibration_error: Option<f64>,
 }
 
@@ -168,8 +173,20 @@ pub fn report(rows: &[Judged<'_>], resamples: usize) -> Report {
             report.behaviour.insert(lang.to_owned(), behaviour);
         }
     }
-    let foretold: Vec<(f64, bool)> =
-        rows.iter().filter_map(|judged| Some((judged.score, judged.row.weak? < 0.5))).collect();
+    let mut groups: BTreeMap<String, Vec<Judged<'_>>> = BTreeMap::new();
+    for judged in rows.iter().filter(|judged| judged.row.kind() == Kind::Graded) {
+        let Row { source, lang, domain, .. } = judged.row;
+        for name in [source.clone(), format!("all {domain}"), format!("all {domain} {lang}")] {
+            groups.entry(name).or_default().push(*judged);
+        }
+    }
+    report.graded = groups.into_iter().filter_map(|(name, rows)| Some((name, graded(&rows)?))).collect();
+    let is_graded = |judged: &&Judged<'_>| judged.row.kind() == Kind::Graded;
+    let foretold: Vec<(f64, bool)> = rows
+        .iter()
+        .filter(is_graded)
+        .filter_map(|judged| Some((judged.confidence?, judged.row.tier? == judged.tier)))
+        .collect();
     report.calibration_error = calibration_error(&foretold);
     report
 }
@@ -425,7 +442,9 @@ mod tests {
         let rows: Vec<Row> =
             (0..20).map(|n| if n < 5 { row("a", 0.0, 1.0, 2) } else { row("a", 1.0, 1.0, 0) }).collect();
         let judged = |score: fn(&Row) -> f64| -> Vec<Judged<'_>> {
-            rows.iter().map(|row| Judged { row, score: score(row), tier: row.tier.unwrap() }).collect()
+            rows.iter()
+                .map(|row| Judged { row, score: score(row), tier: row.tier.unwrap(), confidence: None })
+                .collect()
         };
         let perfect = report(&judged(|row| 1.0 - row.weak.unwrap()), 20);
         let figures = &perfect.sources["a"];

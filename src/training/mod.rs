@@ -6,13 +6,17 @@
 
 mod calibrate;
 mod fit;
+mod graded;
 mod measure;
 mod rows;
 mod solve;
 mod study;
+mod wrap;
 
-pub use calibrate::{calibration_error, cross_validated};
-pub use fit::{Example, Recipe, fit, fit_reference};
+pub use calibrate::calibration_error;
+pub use fit::{Example, Recipe, Worth, fit, fit_reference};
+pub use graded::{Graded, graded};
 pub use measure::{Behaviour, Judged, Quality, Report, SourceFigures, Tiers, area, report};
-pub use rows::{Row, RowsError, read};
+pub use rows::{Kind, Row, RowsError, read};
 pub use study::{Baseline, Fit, cross_validate, judge, left_out};
+pub use wrap::wrapped;

@@ -11,7 +11,7 @@ const SETTLED: f64 = 1e-6;
 /// Sparse rows with a label between 0 and 1 each.
 pub(super) struct Problem<'a> {
     /// Slots and values of each row; every slot is below `size`.
-    pub(super) rows: Vec<&'a [(u16, f32)]>,
+    pub(super) rows: Vec<&'a [(u32, f32)]>,
     pub(super) labels: Vec<f64>,
     pub(super) weights: Vec<f64>,
     pub(super) size: usize,
@@ -70,13 +70,13 @@ impl Problem<'_> {
         let mut bias_gradient = 0.0_f32;
         let mut loss = 0.5 * self.penalty * dot(weights, weights);
         for ((row, label), weight) in self.rows.iter().zip(&self.labels).zip(&self.weights) {
-            let sum = sum(row, weights, *bias);
+            let sum = f64::from(row.iter().fold(*bias, |sum, (slot, value)| sum + weights[*slot as usize] * value));
             let likely = 1.0 / (1.0 + (-sum).exp());
             // ln(1 + e^−|sum|) + the part that the label does not explain; never overflows.
             loss += weight * ((-sum.abs()).exp().ln_1p() + sum.max(0.0) - label * sum);
             let off = (weight * (likely - label)) as f32;
             for (slot, value) in *row {
-                gradient[usize::from(*slot)] += off * value;
+                gradient[*slot as usize] += off * value;
             }
             bias_gradient += off;
         }
@@ -88,8 +88,8 @@ impl Problem<'_> {
 }
 
 /// The weighted sum of a row.
-pub(super) fn sum(row: &[(u16, f32)], weights: &[f32], bias: f32) -> f64 {
-    f64::from(row.iter().fold(bias, |sum, (slot, value)| sum + weights[usize::from(*slot)] * value))
+pub(super) fn sum(row: &[(u32, f32)], weights: &[f64], bias: f64) -> f64 {
+    row.iter().fold(bias, |sum, (slot, value)| sum + weights[*slot as usize] * f64::from(*value))
 }
 
 /// Where the loss falls fastest, as the remembered steps bend it: the two-loop recursion.
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn it_finds_the_least_loss() {
         // Slot 0 is in rows that are 80 % ones, slot 1 in rows that are 20 % ones.
-        let (zero, one) = ([(0_u16, 1.0_f32)], [(1_u16, 1.0_f32)]);
+        let (zero, one) = ([(0_u32, 1.0_f32)], [(1_u32, 1.0_f32)]);
         let problem = Problem {
             rows: vec![&zero, &one],
             labels: vec![0.8, 0.2],

@@ -1,18 +1,17 @@
 //! What is compared when a classifier is judged: baselines, and training with a source left out.
 
-use std::collections::BTreeSet;
-
-use super::Row;
+use super::Kind;
 use super::fit::{Example, Recipe, fit};
+use super::graded::{Graded, graded};
 use super::measure::{Judged, Report, report};
 use crate::routing::Thresholds;
-use crate::routing::inside::{Model, scan};
+use crate::routing::inside::{Model, hash_of, scan};
 
 /// A recipe: what is trained on, and what is calibrated on.
 pub type Fit<'f> = dyn Fn(&[&Example<'_>], &[&Example<'_>]) -> Model + 'f;
 
 /// Parts of a cross-validation over prompts of our own.
-const FOLDS: usize = 5;
+const FOLDS: u32 = 4;
 
 /// What a model makes of examples.
 #[must_use]
@@ -20,8 +19,10 @@ pub fn judge<'a>(model: &Model, thresholds: Thresholds, examples: &[&Example<'a>
     examples
         .iter()
         .map(|example| {
-            let score = scan(example.text(), |scan| model.sums(scan).score());
-            Judged { row: example.row, score, tier: thresholds.tier(score).number() }
+            let sums = scan(example.text(), |scan| model.sums(scan));
+            let tier = thresholds.tier(sums.score());
+            let confidence = Some(sums.confidence(tier));
+            Judged { row: example.row, score: sums.score(), tier: tier.number(), confidence }
         })
         .collect()
 }
@@ -85,7 +86,7 @@ impl Baseline {
             .iter()
             .map(|example| {
                 let score = self.score(example.text());
-                Judged { row: example.row, score, tier: thresholds.tier(score).number() }
+                Judged { row: example.row, score, tier: thresholds.tier(score).number(), confidence: None }
             })
             .collect()
     }
@@ -107,30 +108,28 @@ pub fn left_out(
         let rest: Vec<&Example<'_>> = train.iter().filter(outside).copied().collect();
         let calibration: Vec<&Example<'_>> = dev.iter().filter(outside).copied().collect();
         let model = fit(&rest, &calibration);
-        let unseen = train.iter().chain(dev).filter(|example| !outside(example));
+        let unseen = train.iter().chain(dev).filter(|example| !outside(example) && example.row.kind() != Kind::Wrapped);
         judged.extend(judge(&model, thresholds, &unseen.copied().collect::<Vec<_>>()));
     }
     report(&judged, resamples)
 }
 
-/// The figures of constructed rows of these sources, each foretold by a model that did not see it.
+/// The figures of prompts of our own, each foretold by a model that saw neither it, nor its pair, nor a wrapped copy.
 #[must_use]
 pub fn cross_validate(
     train: &[&Example<'_>],
     dev: &[&Example<'_>],
-    sources: &[&str],
     recipe: &Recipe,
     thresholds: Thresholds,
-) -> Report {
-    let ours = |row: &Row| sources.contains(&row.source.as_str());
-    let held: Vec<&Example<'_>> = train.iter().filter(|example| ours(example.row)).copied().collect();
+) -> Option<Graded> {
+    let fold = |example: &Example<'_>| (hash_of(example.row.held_by()) >> 8) % FOLDS;
     let mut judged = Vec::new();
-    for fold in 0..FOLDS {
-        let out: Vec<&Example<'_>> = held.iter().skip(fold).step_by(FOLDS).copied().collect();
-        let texts: BTreeSet<&str> = out.iter().map(|example| example.text()).collect();
-        let rest: Vec<&Example<'_>> = train.iter().filter(|example| !texts.contains(example.text())).copied().collect();
+    for out in 0..FOLDS {
+        let is_out = |example: &Example<'_>| example.row.source == "own" && fold(example) == out;
+        let rest: Vec<&Example<'_>> = train.iter().filter(|example| !is_out(example)).copied().collect();
         let model = fit(&rest, dev, recipe);
-        judged.extend(judge(&model, thresholds, &out));
+        let unseen = train.iter().filter(|example| is_out(example) && example.row.kind() == Kind::Constructed);
+        judged.extend(judge(&model, thresholds, &unseen.copied().collect::<Vec<_>>()));
     }
-    report(&judged, 0)
+    graded(&judged)
 }

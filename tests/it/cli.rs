@@ -144,7 +144,10 @@ fn the_demo_ends_by_itself_wherever_it_is() {
 fn classify_explains_a_text() {
     let folder = tempfile::tempdir().unwrap();
     let text = out(&Program::run(folder.path(), &["classify", "which day is it"]));
-    assert!(text.starts_with("cheap (0), decided by embedded") && text.contains("letter groups"), "{text}");
+    assert!(text.starts_with("cheap (0), decided by embedded") && text.contains("frontier"), "{text}");
+    assert!(!text.contains("letter groups"), "{text}");
+    let full = out(&Program::run(folder.path(), &["classify", "which day is it", "--explain", "full"]));
+    assert!(full.contains("letter groups") && full.contains("confidence"), "{full}");
     let json: Value = serde_json::from_str(&out(&Program::run(folder.path(), &["classify", "--json", "hi"]))).unwrap();
     assert_eq!((json["tier"].as_i64(), json["source"].as_str()), (Some(0), Some("embedded")));
     let lines =
@@ -312,7 +315,7 @@ fn a_simulated_provider_serves_and_refuses_as_the_real_one() {
 async fn replay_tells_what_another_configuration_would_move() {
     let fleet = crate::support::Fleet::start().await;
     let app = crate::support::TestApp::start(&fleet.toml("")).await;
-    for text in ["which day is it", "prove that the merge converges whatever the order of the updates", "hi"] {
+    for text in ["which day is it", "prove that you can explain to me how a B-tree index works", "hi"] {
         assert_eq!(app.http.chat(&crate::support::question(text)).await.status, 200);
     }
     let mut forced = crate::support::question("hi");
@@ -376,14 +379,14 @@ async fn replay_tells_what_another_configuration_would_move() {
         (&serde_json::json!([]), &Value::from(1))
     );
     let json = without("\"greeting\", \"proof\", \"concurrency\"");
-    assert_eq!(json["moved"], serde_json::json!([{ "from": 2, "to": 0, "requests": 1 }]));
+    assert_eq!(json["moved"], serde_json::json!([{ "from": 2, "to": 1, "requests": 1 }]));
     assert!(text.contains("4 requests since 1h") && text.contains("cheap    → medium"), "{text}");
 }
 
 #[test]
 fn the_same_rows_train_the_same_bytes_and_eval_judges() {
     let folder = tempfile::tempdir().unwrap();
-    let ours: Vec<&str> = include_str!("../../config/prompts.jsonl").lines().step_by(40).collect();
+    let ours: Vec<&str> = include_str!("../../training/prompts/first.jsonl").lines().step_by(40).collect();
     let measured = (0..20_u8).map(|row| {
         let weak = f64::from(row % 2);
         serde_json::json!({ "id": row, "source": "exam", "lang": "en", "label_kind": "measured",
@@ -397,8 +400,7 @@ fn the_same_rows_train_the_same_bytes_and_eval_judges() {
         std::fs::write(folder.path().join(name), rows.join("\n")).unwrap();
     }
     let train = |file: &str| {
-        let told = out(&Program::run(folder.path(), &["train", ".", "--out", file]));
-        assert!(told.contains("calibration error by five-fold on dev"), "{told}");
+        out(&Program::run(folder.path(), &["train", ".", "--out", file]));
         std::fs::read(folder.path().join(file)).unwrap()
     };
     let model = train("one.bin");
@@ -406,7 +408,7 @@ fn the_same_rows_train_the_same_bytes_and_eval_judges() {
     let report: Value =
         serde_json::from_str(&out(&Program::run(folder.path(), &["eval", "dev.jsonl", "--json"]))).unwrap();
     assert_eq!(report["sources"]["exam"]["rows"], 20);
-    assert!(report["mix"]["in"]["APGR"].is_f64() && report["calibration_error"].is_f64(), "{report}");
+    assert!(report["mix"]["in"]["APGR"].is_f64(), "{report}");
     std::fs::write(folder.path().join("bad.jsonl"), "{\"text\":\"a\"}\n{\"tier\":7,\"text\":\"b\"}\n").unwrap();
     let (code, lines) = failure(&Program::run(folder.path(), &["eval", "bad.jsonl"]));
     assert_eq!(code, Some(2));

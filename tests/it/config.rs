@@ -350,7 +350,7 @@ fn the_example_names_every_key_parses_and_equals_the_defaults() {
 #[test]
 fn the_schema_describes_every_key() {
     let schema = config::json_schema();
-    assert_eq!(schema["properties"].as_object().unwrap().len(), 10);
+    assert_eq!(schema["properties"].as_object().unwrap().len(), 11);
     let text = schema.to_string();
     assert!(text.contains("body_limit") && text.contains("Largest request body, in bytes."));
 }

@@ -28,7 +28,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// The tier of a body, as a router decides it whose conversation has just begun.
-fn tier_of(body: &str, policy: &Policy) -> u8 {
+pub(crate) fn tier_of(body: &str, policy: &Policy) -> u8 {
     let request = ChatRequest::parse(body.as_bytes()).unwrap();
     let input = routing::input(&request, Strategy::CurrentRequest, 8_000);
     let facts = Facts {
@@ -47,7 +47,7 @@ fn tier_of(body: &str, policy: &Policy) -> u8 {
     policy.decide(&facts, None, &ByTier::default(), verdict).decision.tier.number()
 }
 
-fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy { rules: Rules::new(&[], &[]).unwrap(), ..Policy::default() }
 }
 

@@ -19,6 +19,7 @@ mod config;
 mod crash;
 mod dashboard;
 mod decision;
+mod decisions;
 mod dialects;
 mod docs;
 mod doctor;

@@ -12,10 +12,10 @@ use crate::protocol::TokenUsage;
 use crate::routing::Verdict;
 
 pub use embedded::{
-    Counts, Embedded, Feature, Model, OUTCOME, QUESTION, REQUEST, SLOTS, Scales, Scan, Sums, Thresholds, Token,
-    UnreadableModel, damped, hash_of, scan,
+    Counts, Embedded, FRONTIER, Feature, LETTER_SLOTS, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, Scan, Sums,
+    Thresholds, Token, UnreadableModel, WORD_SLOTS, damped, hash_of, in_chinese, scan, squared,
 };
-pub use input::{Input, failures, input, opening};
+pub use input::{Input, failures, input, opening, prepare};
 pub use llm::{Ask, AskError, AskPiece, Failure, LlmClassifier, LlmSettings};
 
 /// The configured classifier.

@@ -1,23 +1,26 @@
 //! The classifier that is compiled in: a linear model over words and letter groups.
 //!
-//! It was trained on measured outcomes; `docs/classifier.md` is its card. The score is the calibrated
-//! probability that a cheap model fails. Read `scan.rs`, then `model.rs`.
+//! It was trained on graded requests and measured outcomes; `docs/classifier.md` is its card. It gives the probabilities of
+//! three tiers, a score of the need for a strong model, and a reason. Read `scan.rs`, then `model.rs`.
 
 mod model;
+mod reason;
 mod scan;
 
 use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Input;
-use crate::catalog::{Judge, Tier};
+use crate::catalog::{Judge, Preset, Tier};
+use crate::config::{self, Config};
 use crate::routing::Verdict;
 
-pub use model::{Model, OUTCOME, QUESTION, REQUEST, Scales, Sums, UnreadableModel, damped};
-pub use scan::{Counts, SLOTS, Scan, Token, hash_of, scan};
+pub use model::{
+    FRONTIER, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, Sums, UnreadableModel, damped, squared,
+};
+pub use reason::in_chinese;
+pub use scan::{Counts, LETTER_SLOTS, Scan, Token, WORD_SLOTS, hash_of, scan};
 
-/// Distance from the nearest threshold at which a score is as sure as it gets.
-const SURE: f64 = 0.2;
 /// Most features that an explanation names.
 const NAMED: usize = 4;
 /// Features that add less than this are not named.
@@ -35,7 +38,7 @@ pub struct Thresholds {
 impl Default for Thresholds {
     /// The defaults of `config/default.toml`; a test holds the two together.
     fn default() -> Self {
-        Thresholds { medium_at: 0.52, frontier_at: 0.62 }
+        Thresholds::of(Preset::Balanced)
     }
 }
 
@@ -71,6 +74,23 @@ impl Thresholds {
         let frontier_at =
             first(&mut |step| enough(shares(Thresholds { medium_at, frontier_at: step })[1], cheap + medium));
         Some(Thresholds { medium_at, frontier_at: frontier_at.max(medium_at) })
+    }
+
+    /// Those of a preset.
+    #[must_use]
+    pub const fn of(preset: Preset) -> Self {
+        match preset {
+            Preset::Save => Thresholds { medium_at: 0.46, frontier_at: 0.85 },
+            Preset::Balanced => Thresholds { medium_at: 0.4, frontier_at: 0.6 },
+            Preset::Quality => Thresholds { medium_at: 0.2, frontier_at: 0.52 },
+        }
+    }
+
+    /// The configured ones: of the preset, if there is one.
+    #[must_use]
+    pub fn configured(config: &Config) -> Self {
+        let config::Classifier { medium_at, frontier_at, .. } = config.classifier;
+        config.routing.preset.map_or(Thresholds { medium_at, frontier_at }, Thresholds::of)
     }
 
     /// The tier that a score needs.
@@ -112,6 +132,7 @@ impl Embedded {
     /// Another model.
     #[must_use]
     pub fn with(model: Arc<Model>, thresholds: Thresholds) -> Self {
+        reason::prepare();
         Embedded { model, thresholds: Arc::new(RwLock::new(thresholds)) }
     }
 
@@ -139,18 +160,25 @@ impl Embedded {
         scan(&input.text, |scan| {
             let sums = self.model.sums(scan);
             let score = sums.score();
+            let tier = self.thresholds().tier(score);
             Verdict {
-                tier: self.thresholds().tier(score),
+                tier,
                 judge: Judge::Embedded,
                 remembered: false,
                 score: Some(score),
-                confidence: Some(self.confidence(score, sums.known)),
-                reason: Cow::Owned(reason(&features(&self.model, scan, &sums))),
+                confidence: Some(sums.confidence(tier)),
+                reason: Cow::Owned(reason::reason(&self.model, scan, &sums, &input.text, tier)),
             }
         })
     }
 
-    /// The probability that the cheap model fails, 0 to 1.
+    /// Probabilities that a text needs the cheap, the medium and the frontier tier. They add up to 1.
+    #[must_use]
+    pub fn probabilities(&self, text: &str) -> [f64; 3] {
+        scan(text, |scan| self.model.sums(scan).probabilities())
+    }
+
+    /// Need for a strong model, 0 to 1.
     #[must_use]
     pub fn score(&self, text: &str) -> f64 {
         scan(text, |scan| self.model.sums(scan).score())
@@ -160,14 +188,6 @@ impl Embedded {
     #[must_use]
     pub fn explain(&self, input: &Input<'_>) -> Vec<Feature> {
         scan(&input.text, |scan| features(&self.model, scan, &self.model.sums(scan)))
-    }
-
-    /// How far the score is from the nearest threshold, as a share of [`SURE`], times the share of
-    /// words that the model knows: a language that it never read leaves it unsure.
-    fn confidence(&self, score: f64, known: f64) -> f64 {
-        let Thresholds { medium_at, frontier_at } = self.thresholds();
-        let distance = (score - medium_at).abs().min((score - frontier_at).abs());
-        (distance / SURE).min(1.0) * known
     }
 }
 
@@ -190,7 +210,7 @@ fn features(model: &Model, scan: &Scan, sums: &Sums) -> Vec<Feature> {
         strongest[at..].rotate_right(1);
         strongest[at] = Some((token.hash, count, adds));
     }
-    let [words, letters, base] = sums.parts();
+    let [words, letters, base] = sums.added();
     let (mut other_words, mut other_letters) = (words, letters);
     let mut features = Vec::with_capacity(NAMED + 3);
     for (hash, count, adds) in strongest.into_iter().flatten() {
@@ -206,36 +226,6 @@ fn features(model: &Model, scan: &Scan, sums: &Sums) -> Vec<Feature> {
     }
     features.sort_by(|one, other| other.contribution.abs().total_cmp(&one.contribution.abs()));
     features
-}
-
-/// The features that moved the score most, strongest first: `prove +0.52, other words -0.20`.
-fn reason(features: &[Feature]) -> String {
-    let mut reason = String::with_capacity(96);
-    let telling = features.iter().filter(|feature| feature.name != "every text");
-    for feature in telling.take(NAMED).filter(|feature| feature.contribution.abs() >= TELLING) {
-        if !reason.is_empty() {
-            reason.push_str(", ");
-        }
-        reason.push_str(&feature.name);
-        push_hundredths(&mut reason, feature.contribution);
-    }
-    if reason.is_empty() {
-        reason.push_str("nothing telling");
-    }
-    reason
-}
-
-/// ` +0.52`. By hand, as formatting floats costs more than summing up the text.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 9.99")]
-fn push_hundredths(text: &mut String, figure: f64) {
-    let hundredths = (figure.abs() * 100.0).round().min(999.0) as u32;
-    let digit = |figure: u32| char::from_digit(figure % 10, 10).unwrap_or('?');
-    text.push(' ');
-    text.push(if figure < 0.0 { '-' } else { '+' });
-    text.push(digit(hundredths / 100));
-    text.push('.');
-    text.push(digit(hundredths / 10));
-    text.push(digit(hundredths));
 }
 
 #[cfg(test)]
@@ -274,7 +264,7 @@ mod tests {
         let text = "Prove the convergence of Zyxgabble's xylomorphic algorithm, please";
         let features = classifier.explain(&Input::plain(text));
         let sum: f64 = features.iter().map(|feature| feature.contribution).sum();
-        let parts: f64 = scan(text, |scan| classifier.model.sums(scan).parts().iter().sum());
+        let parts: f64 = scan(text, |scan| classifier.model.sums(scan).added().iter().sum());
         assert!((sum - parts).abs() < 1e-9);
         let reason = decide(text).reason.to_lowercase();
         assert!(!reason.contains("zyxgabble") && !reason.contains("xylomorphic"), "{reason}");

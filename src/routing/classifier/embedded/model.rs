@@ -4,7 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
 
-use super::scan::{SLOTS, Scan, groups_of};
+use super::scan::{LETTER_SLOTS, Scan, WORD_SLOTS, groups_of};
+use crate::catalog::Tier;
 
 /// The model that is compiled in; `docs/classifier.md` is its card.
 static SHIPPED: LazyLock<Arc<Model>> = LazyLock::new(|| {
@@ -13,11 +14,13 @@ static SHIPPED: LazyLock<Arc<Model>> = LazyLock::new(|| {
 });
 
 /// The first bytes of a model file.
-const MAGIC: &[u8; 8] = b"xrouter1";
+const MAGIC: &[u8; 8] = b"xrouter2";
 /// Figures of the fixed part.
-const FIGURES: usize = 9;
+const FIGURES: usize = SUMS * 3 + 2 * 3;
 /// Bytes of the fixed part: the magic, its figures, the size of the vocabulary.
 const HEADER: usize = 8 + FIGURES * 4 + 4;
+/// How much sharper than the probabilities the score is: high enough that one threshold of the score is one boundary.
+const SHARPNESS: f64 = 3.0;
 
 /// Natural logarithm of 1 + a count.
 static DAMPED: LazyLock<[f32; 256]> =
@@ -29,39 +32,77 @@ pub fn damped(count: u8) -> f32 {
     DAMPED[usize::from(count)]
 }
 
+/// What a byte says, in units of its table's scale: its square with its sign. Most weights are small, and a square has
+/// finer steps there.
+#[must_use]
+pub fn squared(byte: i8) -> i16 {
+    i16::from(byte) * i16::from(byte).abs()
+}
+
+/// [`squared`] of every byte, by its bits.
+static SQUARED: [f32; 256] = {
+    let mut table = [0.0; 256];
+    let mut byte = u8::MIN;
+    loop {
+        let signed = byte.cast_signed() as i16;
+        table[byte as usize] = (signed * signed.abs()) as f32;
+        if byte == u8::MAX {
+            break table;
+        }
+        byte += 1;
+    }
+};
+
 /// One linear sum over the slots of a [`Scan`]: `bias` + Σ words + Σ letters, each word slot counting
-/// `word_scale × weight × ln(1 + count)` over the Euclidean length of all words' `ln(1 + count)`; letters
+/// `word_scale × squared(byte) × ln(1 + count)` over the Euclidean length of all words' `ln(1 + count)`; letters
 /// likewise.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Scales {
-    /// What a word's weight of 1 is worth.
+    /// What a squared byte of 1 of a word is worth.
     pub words: f32,
-    /// What a letter group's weight of 1 is worth.
+    /// What a squared byte of 1 of a letter group is worth.
     pub letters: f32,
     /// The sum of an empty text.
     pub bias: f32,
 }
 
-/// Places of the three sums in a slot's weights.
+/// Sums that a model has.
+pub const SUMS: usize = 4;
+/// Place of a sum in a slot's weights: how likely a weak model fails, as was measured on examination questions.
 pub const OUTCOME: usize = 0;
-/// See [`OUTCOME`].
-pub const REQUEST: usize = 1;
-/// See [`OUTCOME`].
-pub const QUESTION: usize = 2;
+/// The log-odds that a request needs more than the cheap tier, as people judged.
+pub const MEDIUM: usize = 1;
+/// The log-odds that it needs the frontier tier, as people judged.
+pub const FRONTIER: usize = 2;
+/// The log-odds that a text is an examination question.
+pub const QUESTION: usize = 3;
 
-/// Two experts and a gate between them.
+/// How the outcome counts for one of the two boundaries between tiers.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Mix {
+    /// What the outcome adds to the boundary's sum of a request.
+    pub lean: f32,
+    /// The log-odds of an examination question: `slope × outcome + intercept`.
+    pub slope: f32,
+    /// See `slope`.
+    pub intercept: f32,
+}
+
+/// Four linear sums, and how they become the log-odds of two boundaries: that a text needs more than the cheap tier,
+/// and that it needs the frontier tier.
 ///
-/// `outcome` says how likely a weak model fails, as was measured on examination questions; `request` how
-/// hard an open request is, as people judged; `question` how likely a text is an examination question.
-/// The score is `question × outcome + (1 − question) × request`, each a logistic function of its sum.
+/// Of each boundary: `(1 − q) × (sum + lean × outcome) + q × (slope × outcome + intercept)`, with q the probability that
+/// the text is an examination question.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     /// Weights of words and pairs, one per slot and sum.
-    pub words: Vec<[i8; 3]>,
+    pub words: Vec<[i8; SUMS]>,
     /// Weights of letter groups, one per slot and sum.
-    pub letters: Vec<[i8; 3]>,
+    pub letters: Vec<[i8; SUMS]>,
     /// What they are worth, by sum.
-    pub scales: [Scales; 3],
+    pub scales: [Scales; SUMS],
+    /// Of the two boundaries, medium and frontier.
+    pub mixes: [Mix; 2],
     /// Words that may be named in an explanation, in the order of their hashes.
     pub vocabulary: Vec<(u32, String)>,
     /// A bit per slot: a word that the training text had fell into it.
@@ -78,49 +119,63 @@ pub struct UnreadableModel(&'static str);
 /// What a model says of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sums {
-    /// The sums of words and pairs, of letter groups, and of every text, for each expert.
-    pub experts: [[f64; 3]; 2],
-    /// Probability that the text is an examination question, 0 to 1: the share of the first expert.
+    /// By sum: that of words and pairs, of letter groups, and of every text.
+    pub parts: [[f64; 3]; SUMS],
+    /// The log-odds of the two boundaries, medium and frontier.
+    pub boundaries: [f64; 2],
+    /// Probability that the text is an examination question, 0 to 1.
     pub question: f64,
     /// The share of its words that the training text had, 0 to 1; 1 for a text without words.
     pub known: f64,
-    /// What one damped count of a word's weight of 1 adds to an expert's sum.
-    word_units: [f64; 2],
+    /// What each of the first three sums counts in the mean of the two boundaries, and what stands there besides.
+    shares: [f64; 3],
+    rest: f64,
+    /// What one damped count of a word's squared byte of 1 adds to a sum.
+    word_units: [f64; 3],
     /// The same of a letter group's.
-    letter_units: [f64; 2],
+    letter_units: [f64; 3],
 }
 
 impl Sums {
-    /// An expert's sum.
+    /// One of the four sums.
     #[must_use]
-    pub fn total(&self, expert: usize) -> f64 {
-        self.experts[expert].iter().sum()
+    pub fn total(&self, sum: usize) -> f64 {
+        self.parts[sum].iter().sum()
     }
 
-    /// Probability that the cheap model fails, 0 to 1.
+    /// Probabilities that the text needs the cheap, the medium and the frontier tier. They add up to 1.
+    #[must_use]
+    pub fn probabilities(&self) -> [f64; 3] {
+        let [medium, frontier] = self.boundaries.map(logistic);
+        [1.0 - medium, medium - frontier, frontier]
+    }
+
+    /// Need for a strong model, 0 to 1: near 0 cheap, near 0.5 medium, near 1 frontier.
     #[must_use]
     pub fn score(&self) -> f64 {
-        let [outcome, request] = self.shares();
-        outcome * logistic(self.total(OUTCOME)) + request * logistic(self.total(REQUEST))
+        let [medium, frontier] = self.boundaries.map(|log_odds| logistic(SHARPNESS * log_odds));
+        f64::midpoint(medium, frontier)
     }
 
-    /// How much each expert has to say.
+    /// The probability that a tier is the right one, 0 to 1, as held-out requests calibrated it. Of words that the model
+    /// never read it knows nothing: for their share, each tier is as likely as the others.
     #[must_use]
-    pub fn shares(&self) -> [f64; 2] {
-        [self.question, 1.0 - self.question]
+    pub fn confidence(&self, tier: Tier) -> f64 {
+        let likely = self.probabilities()[usize::from(tier.number())];
+        likely * self.known + (1.0 - self.known) / 3.0
     }
 
-    /// What words, letter groups and every text add, each expert counting as much as it has to say.
+    /// What words, letter groups and every text add to the mean of the two boundaries.
     #[must_use]
-    pub fn parts(&self) -> [f64; 3] {
-        let ([outcome, request], [first, second]) = (self.experts, self.shares());
-        std::array::from_fn(|part| first * outcome[part] + second * request[part])
+    pub fn added(&self) -> [f64; 3] {
+        let part = |part: usize| (0..3).map(|sum| self.shares[sum] * self.parts[sum][part]).sum::<f64>();
+        [part(0), part(1), part(2) + self.rest]
     }
-}
 
-/// What a slot's weights are worth, each expert counting as much as it has to say.
-fn weight(weights: [i8; 3], [outcome, request]: [f64; 2], [first, second]: [f64; 2]) -> f64 {
-    f64::from(weights[OUTCOME]) * outcome * first + f64::from(weights[REQUEST]) * request * second
+    /// What a slot's weights add to the mean of the two boundaries, with what a squared byte of 1 is worth.
+    fn weight(&self, weights: [i8; SUMS], units: [f64; 3]) -> f64 {
+        (0..3).map(|sum| f64::from(squared(weights[sum])) * units[sum] * self.shares[sum]).sum()
+    }
 }
 
 fn logistic(sum: f64) -> f64 {
@@ -146,24 +201,37 @@ impl Model {
         }
         let word_unit = |sum: usize| f64::from(self.scales[sum].words / word_length);
         let letter_unit = |sum: usize| f64::from(self.scales[sum].letters / letter_length);
-        let parts: [[f64; 3]; 3] = std::array::from_fn(|sum| {
-            let scales = self.scales[sum];
+        let parts: [[f64; 3]; SUMS] = std::array::from_fn(|sum| {
             let in_letters = f64::from(letters[sum]) * letter_unit(sum);
-            [f64::from(words[sum]) * word_unit(sum), in_letters, f64::from(scales.bias)]
+            [f64::from(words[sum]) * word_unit(sum), in_letters, f64::from(self.scales[sum].bias)]
         });
+        let total = |sum: usize| parts[sum].iter().sum::<f64>();
+        let question = logistic(total(QUESTION));
+        let request = 1.0 - question;
+        let mixes = self.mixes.map(|Mix { lean, slope, intercept }| [lean, slope, intercept].map(f64::from));
+        let boundary = |sum: usize, [lean, slope, intercept]: [f64; 3]| {
+            request * (total(sum) + lean * total(OUTCOME)) + question * (slope * total(OUTCOME) + intercept)
+        };
+        let frontier = boundary(FRONTIER, mixes[1]);
+        // What needs the frontier tier needs more than the cheap one.
+        let medium = boundary(MEDIUM, mixes[0]).max(frontier);
+        let of_outcome = |[lean, slope, _]: [f64; 3]| request * lean + question * slope;
         Sums {
-            experts: [parts[OUTCOME], parts[REQUEST]],
-            question: logistic(parts[QUESTION].iter().sum()),
+            parts,
+            boundaries: [medium, frontier],
+            question,
             known: if all == 0 { 1.0 } else { f64::from(known) / f64::from(all) },
-            word_units: [word_unit(OUTCOME), word_unit(REQUEST)],
-            letter_units: [letter_unit(OUTCOME), letter_unit(REQUEST)],
+            shares: [f64::midpoint(of_outcome(mixes[0]), of_outcome(mixes[1])), request / 2.0, request / 2.0],
+            rest: question * f64::midpoint(mixes[0][2], mixes[1][2]),
+            word_units: [OUTCOME, MEDIUM, FRONTIER].map(word_unit),
+            letter_units: [OUTCOME, MEDIUM, FRONTIER].map(letter_unit),
         }
     }
 
-    /// What a word adds that was found `count` times, each expert counting as much as it has to say.
+    /// What a word adds to the mean of the two boundaries that was found `count` times.
     #[must_use]
     pub fn adds(&self, sums: &Sums, slot: u16, count: u8) -> f64 {
-        weight(self.words[usize::from(slot)], sums.word_units, sums.shares()) * f64::from(damped(count))
+        sums.weight(self.words[usize::from(slot)], sums.word_units) * f64::from(damped(count))
     }
 
     /// What the letter groups of a word of the vocabulary add: of each group, the share of its hits that are the word's.
@@ -173,7 +241,7 @@ impl Model {
         groups_of(word, |slot| {
             let all = scan.letters.of(slot);
             if all > 0 {
-                let whole = weight(self.letters[usize::from(slot)], sums.letter_units, sums.shares());
+                let whole = sums.weight(self.letters[usize::from(slot)], sums.letter_units);
                 adds += whole * f64::from(damped(all)) * f64::from(count.min(all)) / f64::from(all);
             }
         });
@@ -197,7 +265,8 @@ impl Model {
         let vocabulary = self.vocabulary.iter().map(|(_, word)| word.as_str()).collect::<Vec<_>>().join("\n");
         let mut file = MAGIC.to_vec();
         let scales = self.scales.iter().flat_map(|scales| [scales.words, scales.letters, scales.bias]);
-        for figure in scales {
+        let mixes = self.mixes.iter().flat_map(|mix| [mix.lean, mix.slope, mix.intercept]);
+        for figure in scales.chain(mixes) {
             file.extend(figure.to_le_bytes());
         }
         file.extend(u32::try_from(vocabulary.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -212,8 +281,8 @@ impl Model {
     /// # Errors
     /// It is something else, or cut.
     pub fn read(file: &[u8]) -> Result<Self, UnreadableModel> {
-        let cut = UnreadableModel("it is cut");
-        let (header, rest) = file.split_at_checked(HEADER).ok_or(cut)?;
+        let cut = || UnreadableModel("it is cut");
+        let (header, rest) = file.split_at_checked(HEADER).ok_or_else(cut)?;
         let figures = header.strip_prefix(MAGIC).ok_or(UnreadableModel("it begins with something else"))?;
         let mut figures = figures.chunks_exact(4).map(|figure| {
             let mut bytes = [0; 4];
@@ -222,14 +291,16 @@ impl Model {
         });
         let mut figure = || figures.next().unwrap_or_default();
         let mut single = || f32::from_le_bytes(figure());
-        let scales = [(); 3].map(|()| Scales { words: single(), letters: single(), bias: single() });
-        let mut read = scales.iter().flat_map(|scales| [scales.words, scales.letters, scales.bias]);
-        if !read.all(f32::is_finite) {
+        let scales = [(); SUMS].map(|()| Scales { words: single(), letters: single(), bias: single() });
+        let mixes = [(); 2].map(|()| Mix { lean: single(), slope: single(), intercept: single() });
+        let of_scales = scales.iter().flat_map(|scales| [scales.words, scales.letters, scales.bias]);
+        let of_mixes = mixes.iter().flat_map(|mix| [mix.lean, mix.slope, mix.intercept]);
+        if !of_scales.chain(of_mixes).all(f32::is_finite) {
             return Err(UnreadableModel("it holds figures that are none"));
         }
         let vocabulary_length = u32::from_le_bytes(figure()) as usize;
-        let (weights, rest) = rest.split_at_checked(2 * 3 * SLOTS).ok_or(UnreadableModel("it is cut"))?;
-        let (seen, vocabulary) = rest.split_at_checked(SLOTS / 8).ok_or(UnreadableModel("it is cut"))?;
+        let (weights, rest) = rest.split_at_checked(SUMS * (WORD_SLOTS + LETTER_SLOTS)).ok_or_else(cut)?;
+        let (seen, vocabulary) = rest.split_at_checked(WORD_SLOTS / 8).ok_or_else(cut)?;
         if vocabulary.len() != vocabulary_length {
             return Err(UnreadableModel("it is cut, or longer than it says"));
         }
@@ -238,21 +309,21 @@ impl Model {
             vocabulary.lines().map(|word| (super::scan::hash_of(word), word.to_owned())).collect();
         vocabulary.sort_unstable();
         let mut weights =
-            weights.as_chunks::<3>().0.iter().map(|weights| weights.map(|byte| i8::from_le_bytes([byte])));
-        let words = weights.by_ref().take(SLOTS).collect();
+            weights.as_chunks::<SUMS>().0.iter().map(|weights| weights.map(|byte| i8::from_le_bytes([byte])));
+        let words = weights.by_ref().take(WORD_SLOTS).collect();
         let letters = weights.collect();
         let version = hex::encode(&Sha256::digest(file)[..4]);
-        Ok(Model { words, letters, scales, vocabulary, seen: seen.to_vec(), version })
+        Ok(Model { words, letters, scales, mixes, vocabulary, seen: seen.to_vec(), version })
     }
 }
 
-/// Σ weight × ln(1 + count) by sum, and the Euclidean length of all ln(1 + count); 1 if there are none.
-fn weigh(weights: &[[i8; 3]], counts: impl Iterator<Item = (u16, u8)>) -> ([f32; 3], f32) {
-    let (mut sums, mut square) = ([0.0_f32; 3], 0.0_f32);
+/// Σ squared(byte) × ln(1 + count) by sum, and the Euclidean length of all ln(1 + count); 1 if there are none.
+fn weigh(weights: &[[i8; SUMS]], counts: impl Iterator<Item = (u16, u8)>) -> ([f32; SUMS], f32) {
+    let (mut sums, mut square) = ([0.0_f32; SUMS], 0.0_f32);
     for (slot, count) in counts {
         let value = damped(count);
-        for (sum, weight) in sums.iter_mut().zip(weights[usize::from(slot)]) {
-            *sum += f32::from(weight) * value;
+        for (sum, byte) in sums.iter_mut().zip(weights[usize::from(slot)]) {
+            *sum += SQUARED[usize::from(byte.cast_unsigned())] * value;
         }
         square += value * value;
     }

@@ -9,6 +9,9 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Deserialize;
 
+use super::frame::FRAMES;
+use super::marks::Marks;
+
 /// The markers that are compiled in.
 pub(super) static AGENTS: LazyLock<Agents> = LazyLock::new(|| {
     let file: File = toml::from_str(include_str!("../../../../config/agents.toml"))
@@ -21,6 +24,7 @@ pub(super) static AGENTS: LazyLock<Agents> = LazyLock::new(|| {
 struct File {
     agent: Vec<Agent>,
     approvals: Approvals,
+    follow_ups: FollowUps,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -38,6 +42,7 @@ struct Agent {
     machine: Vec<String>,
     background_calls: Vec<String>,
     background_systems: Vec<String>,
+    background_parts: Vec<String>,
 }
 
 /// Words of consent.
@@ -48,6 +53,16 @@ pub(super) struct Approvals {
     pub(super) telling: Vec<String>,
     pub(super) pieces: Vec<String>,
     pub(super) messages: Vec<String>,
+}
+
+/// Words by which a short message refers to what was said before.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FollowUps {
+    pub(super) begins: Vec<String>,
+    pub(super) refers: Vec<String>,
+    pub(super) never: Vec<String>,
+    pub(super) pieces: Vec<String>,
 }
 
 /// What a marker means.
@@ -72,14 +87,18 @@ enum Marker {
 pub(super) struct Agents {
     automaton: AhoCorasick,
     markers: Vec<Marker>,
-    machine: Vec<String>,
-    background_calls: Vec<String>,
-    background_systems: Vec<String>,
+    machine: Marks,
+    background_calls: Marks,
+    background_systems: AhoCorasick,
+    background_parts: AhoCorasick,
     pub(super) approvals: Approvals,
+    pub(super) follow_ups: FollowUps,
 }
 
-/// Characters of a system message in which a side call is looked for.
-const SYSTEM_HEAD: usize = 2_000;
+/// Bytes at the beginning of a message in which marks of a background call are looked for.
+const HEAD: usize = 2_000;
+/// Bytes at its end, likewise.
+const TAIL: usize = 1_000;
 /// Longest time stamp or channel in brackets in front of a message.
 const LONGEST_STAMP: usize = 96;
 
@@ -91,7 +110,8 @@ impl Agents {
             patterns.push(pattern);
             markers.push(marker);
         };
-        let (mut machine, mut background_calls, mut background_systems) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut machine, mut background_calls) = (Vec::new(), Vec::new());
+        let (mut background_systems, mut background_parts) = (Vec::new(), Vec::new());
         for agent in file.agent {
             for tag in agent.words {
                 add(format!("<{tag}>"), Marker::Words(format!("</{tag}>")));
@@ -110,12 +130,24 @@ impl Agents {
             machine.extend(agent.machine);
             background_calls.extend(agent.background_calls);
             background_systems.extend(agent.background_systems);
+            background_parts.extend(agent.background_parts);
         }
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .build(&patterns)
             .expect("short markers make an automaton: a test builds it");
-        Agents { automaton, markers, machine, background_calls, background_systems, approvals: file.approvals }
+        let parts =
+            |parts: Vec<String>| AhoCorasick::new(parts).expect("short parts make an automaton: a test builds it");
+        Agents {
+            automaton,
+            markers,
+            machine: machine.into_iter().collect(),
+            background_calls: background_calls.into_iter().collect(),
+            background_systems: parts(background_systems),
+            background_parts: parts(background_parts),
+            approvals: file.approvals,
+            follow_ups: file.follow_ups,
+        }
     }
 
     /// A user's text without what agents put around it; empty if nothing of it is a person's.
@@ -130,7 +162,7 @@ impl Agents {
 
     fn person<'a>(&self, text: &'a str) -> &'a str {
         let text = without_stamp(without_stamp(text.trim()));
-        if self.machine.iter().any(|prefix| text.starts_with(prefix.as_str())) { "" } else { text }
+        if self.machine.find(text).is_some() { "" } else { text }
     }
 
     fn unwrapped<'s, 'a>(&'s self, text: &'a str) -> Cow<'a, str> {
@@ -163,6 +195,10 @@ impl Agents {
             match marker {
                 Marker::Words(close) => {
                     let Some((close_at, after)) = close_of(close) else { continue };
+                    // Where a template goes on with another tag of its own, it is no agent's.
+                    if is_plain && FRAMES.begins_with_tag(text[after..].trim_start()) {
+                        continue;
+                    }
                     let held = held.get_or_insert_default();
                     if !held.is_empty() {
                         held.push('\n');
@@ -216,20 +252,31 @@ impl Agents {
     /// Whether what stands before a marker is nothing, or an agent's.
     fn is_agents(&self, kept: &str, passed: &str) -> bool {
         let before = if kept.is_empty() { passed } else { kept };
-        before.is_empty() || self.machine.iter().any(|prefix| before.starts_with(prefix.as_str()))
+        before.is_empty() || self.machine.find(before).is_some()
     }
 
     /// Whether a message is an agent's errand of its own.
     pub(super) fn is_background_call(&self, text: &str) -> bool {
         let text = without_stamp(text.trim_start());
-        self.background_calls.iter().any(|prefix| text.starts_with(prefix.as_str()))
+        self.background_calls.find(text).is_some()
+            || self.background_parts.is_match(head(text, HEAD))
+            || (text.len() > HEAD && self.background_parts.is_match(tail(text, TAIL)))
     }
 
     /// Whether a system message sets an agent's errand.
     pub(super) fn sets_background_call(&self, system: &str) -> bool {
-        let end = system.char_indices().nth(SYSTEM_HEAD).map_or(system.len(), |(at, _)| at);
-        self.background_systems.iter().any(|part| system[..end].contains(part.as_str()))
+        self.background_systems.is_match(head(system, HEAD))
     }
+}
+
+/// The first bytes of a text, up to the end of a character.
+fn head(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+/// The last bytes of a text, from the beginning of a character.
+fn tail(text: &str, most: usize) -> &str {
+    &text[text.floor_char_boundary(text.len().saturating_sub(most))..]
 }
 
 /// Whether nothing but blanks stands before a place in its line.

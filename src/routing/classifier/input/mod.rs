@@ -3,8 +3,12 @@
 mod agents;
 mod approval;
 mod failures;
+mod follow_up;
+mod frame;
+mod marks;
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use crate::catalog::Step;
 use crate::config::Strategy;
@@ -12,6 +16,8 @@ use crate::protocol::{ChatRequest, Message};
 
 use agents::AGENTS;
 use approval::is_approval;
+use follow_up::is_follow_up;
+use frame::FRAMES;
 
 pub use failures::failures;
 
@@ -30,6 +36,12 @@ impl<'a> Input<'a> {
     pub fn plain(text: &'a str) -> Self {
         Input { text: Cow::Borrowed(text), step: Step::Turn }
     }
+}
+
+/// Reads the marks that are compiled in, so that the first request does not wait for it.
+pub fn prepare() {
+    LazyLock::force(&AGENTS);
+    LazyLock::force(&FRAMES);
 }
 
 /// Takes the text to classify out of a request.
@@ -57,6 +69,14 @@ fn words<'a>(message: &'a Message<'_>) -> Vec<Cow<'a, str>> {
     texts(message).map(|text| AGENTS.words(text)).filter(|text| !text.is_empty()).collect()
 }
 
+/// The request itself, within what templates and politeness put around it.
+fn core(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => FRAMES.core(text),
+        Cow::Owned(text) => Cow::Owned(FRAMES.core(&text).into_owned()),
+    }
+}
+
 /// What a person said first, by which a conversation is known.
 #[must_use]
 pub fn opening<'a>(request: &'a ChatRequest<'_>) -> Option<Cow<'a, str>> {
@@ -69,6 +89,8 @@ pub fn opening<'a>(request: &'a ChatRequest<'_>) -> Option<Cow<'a, str>> {
 
 /// Characters of a proposal that are looked at.
 const PROPOSAL: usize = 1_200;
+/// Characters that are looked at of a request to which a follow-up refers.
+const REFERRED: usize = 1_200;
 
 /// What the user has said since the last answer; in a tool loop, what the loop is about; of an approval,
 /// what it approves.
@@ -99,12 +121,28 @@ fn current<'a>(messages: &'a [Message<'_>]) -> (Vec<Cow<'a, str>>, Step) {
     }
     let said: Vec<Cow<'a, str>> = newest_first.into_iter().rev().flatten().collect();
     if !said.iter().all(|text| is_approval(text, &AGENTS.approvals)) || said.is_empty() {
+        let mut said: Vec<Cow<'a, str>> = said.into_iter().map(core).collect();
+        // Where nothing was said before, nothing can be referred to.
+        if let [only] = said.as_slice()
+            && at > 0
+            && is_follow_up(only, &AGENTS.follow_ups)
+            && let Some(before) = request_before(&messages[..at])
+        {
+            said.splice(0..0, before.into_iter().map(|text| cut_middle(core(text), REFERRED)));
+        }
         return (said, step);
     }
     match proposal(&messages[..at]) {
         Some(proposal) => (proposal, if step == Step::ToolLoop { step } else { Step::Approval }),
         None => (said, step),
     }
+}
+
+/// The newest request that is neither an approval nor a follow-up.
+fn request_before<'a>(before: &'a [Message<'_>]) -> Option<Vec<Cow<'a, str>>> {
+    let refers = |text: &Cow<'_, str>| is_approval(text, &AGENTS.approvals) || is_follow_up(text, &AGENTS.follow_ups);
+    let users = before.iter().rev().filter(|message| message.role == "user");
+    users.map(words).find(|words| words.iter().any(|text| !refers(text)))
 }
 
 /// What an approval is about: the newest request before it that is none, and the answer to it.
@@ -177,7 +215,8 @@ mod tests {
     fn a_person_who_speaks_into_a_tool_loop_is_heard() {
         let body = r#"{"messages":[{"role":"user","content":"list files"},{"role":"assistant","tool_calls":[]},
             {"role":"tool","content":"x"},{"role":"user","content":"and prove it"}]}"#;
-        assert_eq!((text_of(body, Strategy::CurrentRequest).as_str(), step_of(body)), ("and prove it", Step::Turn));
+        let heard = "list files\n\nand prove it";
+        assert_eq!((text_of(body, Strategy::CurrentRequest).as_str(), step_of(body)), (heard, Step::Turn));
     }
 
     #[test]
@@ -206,6 +245,20 @@ mod tests {
             {"role":"assistant","tool_calls":[]},{"role":"tool","content":"rain"}]}"#;
         assert_eq!(text_of(body, Strategy::CurrentRequest), "what is the weather");
         assert_eq!(text_of(r#"{"messages":[]}"#, Strategy::CurrentRequest), "");
+    }
+
+    #[test]
+    fn a_follow_up_is_judged_with_what_it_refers_to() {
+        let body = r#"{"messages":[{"role":"user","content":"Write a shared text editor"},{"role":"assistant","content":"done"},
+            {"role":"user","content":"make it faster"},{"role":"assistant","content":"done"},
+            {"role":"user","content":"now make it work when two people edit at once"}]}"#;
+        assert_eq!(
+            text_of(body, Strategy::CurrentRequest),
+            "Write a shared text editor\n\nnow make it work when two people edit at once"
+        );
+        let new = r#"{"messages":[{"role":"user","content":"prove the theorem"},{"role":"assistant","content":"done"},
+            {"role":"user","content":"thanks"}]}"#;
+        assert_eq!(text_of(new, Strategy::CurrentRequest), "thanks");
     }
 
     #[test]

@@ -1,0 +1,482 @@
+//! What templates and politeness put around a request, and how the request itself is found by its form.
+//!
+//! The marks are data, in `config/frames.toml`. A frame is taken off from outside to inside: tags, mail headers, labelled
+//! lines, openings, closings. What would leave nothing stays as it is. Each step reads the text at most once.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::marks::Marks;
+
+/// The marks that are compiled in.
+pub(super) static FRAMES: LazyLock<Frames> = LazyLock::new(|| {
+    let file: File = toml::from_str(include_str!("../../../../config/frames.toml"))
+        .expect("a test reads the marks that are compiled in");
+    Frames::new(file)
+});
+
+/// Frames within frames that are taken off.
+const ROUNDS: usize = 6;
+/// Longest sentence that is taken off, in bytes.
+const LONGEST_SENTENCE: usize = 600;
+/// Longest first clause that is taken off by itself, in bytes: "Hi, …" loses its greeting, and not its sentence.
+const LONGEST_CLAUSE: usize = 48;
+/// Lines at the beginning in which mail headers are looked for.
+const MAIL_LINES: usize = 12;
+/// Bytes outside of a tag in which it is looked whether they speak of tags.
+const OUTSIDE: usize = 2_000;
+/// Longest body that is read as JSON, in bytes.
+const LONGEST_JSON: usize = 64 * 1024;
+/// Bytes of a mark up to which it must end a word: "hi" does not begin "history".
+const SHORT_MARK: usize = 5;
+/// Longest name under a mail, in bytes.
+const LONGEST_NAME: usize = 40;
+/// Longest label that is looked for as a heading, in bytes.
+const LONGEST_HEADING: usize = 32;
+/// Objects within objects that are looked into.
+const DEEPEST: usize = 3;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    tags: Vec<String>,
+    tag_hints: Vec<String>,
+    ask_labels: Vec<String>,
+    weak_labels: Vec<String>,
+    end_labels: Vec<String>,
+    end_headings: Vec<String>,
+    openings: Vec<String>,
+    polite_prefixes: Vec<String>,
+    closings: Vec<String>,
+    boilerplate: Vec<String>,
+    mail_headers: Vec<String>,
+    json_keys: Vec<String>,
+}
+
+/// What a label at the beginning of a line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Label {
+    /// The request follows.
+    Ask,
+    /// The request follows, if all before it is a form.
+    Weak,
+    /// The request has ended.
+    End,
+    /// The same, where the line ends with a colon.
+    EndHeading,
+}
+
+/// All marks.
+#[derive(Debug)]
+pub(super) struct Frames {
+    tags: AhoCorasick,
+    closing_tags: Vec<String>,
+    tag_hints: AhoCorasick,
+    labels: Marks,
+    label_kinds: Vec<Label>,
+    openings: Marks,
+    polite_prefixes: Marks,
+    closings: Marks,
+    mail_headers: Marks,
+    json_keys: Vec<String>,
+}
+
+/// An automaton that finds marks anywhere.
+fn anywhere(marks: impl IntoIterator<Item = String>) -> AhoCorasick {
+    AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostLongest)
+        .ascii_case_insensitive(true)
+        .build(marks)
+        .expect("short marks make an automaton: a test builds it")
+}
+
+impl Frames {
+    fn new(file: File) -> Self {
+        let kinds = [
+            (file.ask_labels, Label::Ask),
+            (file.weak_labels, Label::Weak),
+            (file.end_labels, Label::End),
+            (file.end_headings, Label::EndHeading),
+        ];
+        let mut labels = Vec::new();
+        let mut label_kinds = Vec::new();
+        for (marks, kind) in kinds {
+            label_kinds.extend(marks.iter().map(|_| kind));
+            labels.extend(marks);
+        }
+        let with_boilerplate = |marks: Vec<String>| marks.into_iter().chain(file.boilerplate.iter().cloned());
+        Frames {
+            tags: anywhere(file.tags.iter().map(|tag| format!("<{tag}>"))),
+            closing_tags: file.tags.iter().map(|tag| format!("</{tag}>")).collect(),
+            tag_hints: anywhere(file.tag_hints),
+            labels: labels.into_iter().collect(),
+            label_kinds,
+            openings: with_boilerplate(file.openings).collect(),
+            polite_prefixes: file.polite_prefixes.into_iter().collect(),
+            closings: with_boilerplate(file.closings).collect(),
+            mail_headers: file.mail_headers.into_iter().collect(),
+            json_keys: file.json_keys,
+        }
+    }
+
+    /// The request itself.
+    pub(super) fn core<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let within = self.within(text);
+        if let Some(inner) = self.member(within) {
+            return Cow::Owned(self.within(&inner).to_owned());
+        }
+        unquoted(within).map_or(Cow::Borrowed(within), |inner| Cow::Owned(self.within(&inner).to_owned()))
+    }
+
+    fn within<'a>(&self, text: &'a str) -> &'a str {
+        let mut text = text.trim();
+        for _ in 0..ROUNDS {
+            let before = text.len();
+            for step in [Self::tagged, Self::mailed, Self::labelled, Self::opened, Self::closed] {
+                let inner = step(self, text).trim();
+                if is_something(inner) {
+                    text = inner;
+                }
+            }
+            if text.len() == before {
+                break;
+            }
+        }
+        text
+    }
+
+    /// What the last tag holds that opens a line, where the text is one of tags or speaks of them.
+    fn tagged<'a>(&self, text: &'a str) -> &'a str {
+        if !text.contains('<') {
+            return text;
+        }
+        let mut held = None;
+        let mut at = 0;
+        // A closing tag that does not come any more is looked for once.
+        let mut missing = Vec::new();
+        while let Some(found) = self.tags.find(aho_corasick::Input::new(text).range(at..)) {
+            at = found.end();
+            let close = found.pattern().as_usize();
+            if missing.contains(&close) || !starts_line(text, found.start()) {
+                continue;
+            }
+            let Some(length) = text[at..].find(&self.closing_tags[close]) else {
+                missing.push(close);
+                continue;
+            };
+            let inner = &text[at..at + length];
+            at += length + self.closing_tags[close].len();
+            if is_something(inner) {
+                held = Some((found.start(), inner, at));
+            }
+        }
+        let Some((open, inner, end)) = held else { return text };
+        let (before, after) = (text[..open].trim_end(), text[end..].trim());
+        let outside = [cut(before, OUTSIDE), cut(after, OUTSIDE)];
+        let is_template = before.is_empty() && (after.is_empty() || after.starts_with('<'))
+            || before.starts_with('<')
+            || outside.iter().any(|part| self.tag_hints.is_match(*part));
+        if is_template { inner } else { text }
+    }
+
+    /// What follows the headers of a mail, at the beginning or after a line that says that one is forwarded.
+    fn mailed<'a>(&self, text: &'a str) -> &'a str {
+        let (mut headers, mut end, mut at) = (0, 0, 0);
+        let mut is_mail = true;
+        for line in text.split_inclusive('\n').take(MAIL_LINES) {
+            at += line.len();
+            let line = line.trim();
+            if line.starts_with("--") && headers == 0 {
+                (is_mail, end) = (true, at);
+            } else if is_mail && Self::begins(&self.mail_headers, line) {
+                headers += 1;
+                end = at;
+            } else if headers > 0 || (end > 0 && !line.is_empty()) {
+                break;
+            } else if !line.is_empty() {
+                // Words of whoever forwards it.
+                is_mail = false;
+            }
+        }
+        if headers >= 2 { &text[end..] } else { text }
+    }
+
+    /// Whether a text begins with a tag that may hold a request.
+    pub(super) fn begins_with_tag(&self, text: &str) -> bool {
+        self.tags.find(aho_corasick::Input::new(cut(text, 64))).is_some_and(|found| found.start() == 0)
+    }
+
+    /// What follows the last label that announces the request, up to where the request has ended.
+    fn labelled<'a>(&self, text: &'a str) -> &'a str {
+        let mut best = None;
+        let mut open: Option<usize> = None;
+        let mut is_form = true;
+        let mut at = 0;
+        for line in text.split_inclusive('\n') {
+            let start = at;
+            at += line.len();
+            let body = line.trim_start_matches([' ', '\t', '#', '*', '[', '=', '>']);
+            let indent = line.len() - body.len();
+            let (kind, content) = match (self.labels.find(body), self.heading(line)) {
+                (_, Some(kind)) => (kind, at),
+                (Some((label, length)), None) => (self.label_kinds[label], start + indent + length),
+                (None, None) => {
+                    is_form &= open.is_some() || is_field(body);
+                    continue;
+                }
+            };
+            let counts = match kind {
+                Label::Ask | Label::End => true,
+                Label::Weak => is_form,
+                Label::EndHeading => open.is_some() && line.trim_end().ends_with([':', '：']),
+            };
+            if !counts {
+                continue;
+            }
+            if let Some(open) = open.take().filter(|open| is_something(&text[*open..start])) {
+                best = Some((open, start));
+            }
+            if matches!(kind, Label::Ask | Label::Weak) {
+                open = Some(content);
+            }
+        }
+        if let Some(open) = open.filter(|open| is_something(&text[*open..])) {
+            best = Some((open, text.len()));
+        }
+        best.map_or(text, |(open, end)| text[open..end].trim_matches([' ', '\n', '\t', '"', '*', ']', ':', '：']))
+    }
+
+    /// A label that is a heading by itself: `### Input`, `【输入】`, `--- Entrée ---`. Nobody writes one of those by the way.
+    fn heading(&self, line: &str) -> Option<Label> {
+        const DECORATION: [char; 8] = ['#', '=', '-', '*', '【', '】', '[', ']'];
+        let line = line.trim();
+        let word = line.trim_matches(|character| DECORATION.contains(&character)).trim();
+        if word.len() + 1 >= line.len() || word.is_empty() || word.len() > LONGEST_HEADING {
+            return None;
+        }
+        let label = format!("{word}:");
+        let (found, length) = self.labels.find(&label)?;
+        (length == label.len()).then(|| match self.label_kinds[found] {
+            Label::Weak => Label::Ask,
+            kind => kind,
+        })
+    }
+
+    /// Without a greeting, a role or the like at its beginning, and without the words that make a wish of an order.
+    fn opened<'a>(&self, text: &'a str) -> &'a str {
+        if Self::begins(&self.openings, text) {
+            let end = clause_end(text).filter(|end| *end <= LONGEST_CLAUSE).or_else(|| sentence_end(text));
+            return end.filter(|end| *end <= LONGEST_SENTENCE).map_or(text, |end| &text[end..]);
+        }
+        self.polite_prefixes.find(text).map_or(text, |(_, length)| &text[length..])
+    }
+
+    /// Without thanks, a wish for a format or the like at its end, and the name under it.
+    fn closed<'a>(&self, text: &'a str) -> &'a str {
+        let is_closing = |sentence: &str| {
+            let sentence = sentence.trim_start_matches([' ', '\n', '-', '*', '—', '–', '(', '（']);
+            sentence.len() <= LONGEST_SENTENCE && Self::begins(&self.closings, sentence)
+        };
+        let start = last_sentence(text);
+        if is_closing(&text[start..]) {
+            return &text[..start];
+        }
+        // "Best regards,", and a name in the line below.
+        let Some((above, name)) = text.rsplit_once('\n') else { return text };
+        let line = above.trim_end().rfind('\n').map_or(0, |newline| newline + 1);
+        let is_signed = name.len() <= LONGEST_NAME && is_closing(&above[line..]) && !is_closing(name);
+        if is_signed { &text[..line] } else { text }
+    }
+
+    fn begins(marks: &Marks, text: &str) -> bool {
+        marks.find(text).is_some_and(|(_, length)| {
+            // A short mark that ends in a letter ends a word, in languages that have blanks between words.
+            let ends_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+            let bytes = text.as_bytes();
+            length > SHORT_MARK || !(ends_word(bytes.get(length - 1)) && ends_word(bytes.get(length)))
+        })
+    }
+
+    /// The member of a JSON object, or of one within it, that holds a request.
+    fn member(&self, text: &str) -> Option<String> {
+        if !(text.starts_with('{') && text.ends_with('}') && text.len() <= LONGEST_JSON) {
+            return None;
+        }
+        self.member_of(&serde_json::from_str(text).ok()?, 0)
+    }
+
+    fn member_of(&self, value: &Value, depth: usize) -> Option<String> {
+        let members = value.as_object().filter(|_| depth < DEEPEST)?;
+        let own = self.json_keys.iter().find_map(|key| members.get(key)?.as_str());
+        let own = own.filter(|text| is_something(text)).map(str::to_owned);
+        own.or_else(|| members.values().find_map(|member| self.member_of(member, depth + 1)))
+    }
+}
+
+/// A text whose quoted lines lose their marks; `None` where none is quoted.
+fn unquoted(text: &str) -> Option<String> {
+    if !(text.starts_with("> ") || text.contains("\n> ")) {
+        return None;
+    }
+    let lines: Vec<&str> = text.lines().map(|line| line.strip_prefix("> ").unwrap_or(line)).collect();
+    Some(lines.join("\n"))
+}
+
+/// Whether a text has two letters or digits, or one character that is a word by itself.
+fn is_something(text: &str) -> bool {
+    let mut letters = text.chars().filter(|character| character.is_alphanumeric());
+    match (letters.next(), letters.next()) {
+        (Some(_), Some(_)) => true,
+        (Some(only), None) => !only.is_ascii(),
+        _ => false,
+    }
+}
+
+/// Whether nothing but blanks stands before a place in its line.
+fn starts_line(text: &str, at: usize) -> bool {
+    let before = text[..at].trim_end_matches([' ', '\t']);
+    before.is_empty() || before.ends_with('\n')
+}
+
+/// Whether a line is blank, a rule, or `name: value` as in a form.
+fn is_field(line: &str) -> bool {
+    let line = line.trim();
+    if line.is_empty() || line.chars().all(|character| !character.is_alphanumeric()) {
+        return true;
+    }
+    let name = line.split([':', '：', '=']).next().unwrap_or_default();
+    name.len() < line.len() && name.len() <= 40
+}
+
+/// The beginning of a text, at most `most` bytes of it.
+fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+const FULL_STOPS: [char; 4] = ['。', '！', '？', '…'];
+
+/// Where the first sentence ends, after its mark; `None` if it is the only one.
+fn sentence_end(text: &str) -> Option<usize> {
+    ends(text, |character, next| match character {
+        '.' | '!' | '?' | ':' => next.is_none_or(ends_word),
+        '\n' | '：' | '～' => true,
+        _ => FULL_STOPS.contains(&character),
+    })
+}
+
+/// Where the first clause ends, after its mark.
+fn clause_end(text: &str) -> Option<usize> {
+    ends(text, |character, next| match character {
+        '.' | '!' | '?' | ':' | ',' | ';' => next.is_none_or(ends_word),
+        '\n' | '，' | '：' | '；' | '～' | '、' => true,
+        _ => FULL_STOPS.contains(&character),
+    })
+}
+
+/// Whether a mark before this character ends something. Chinese has no blanks between sentences.
+fn ends_word(next: char) -> bool {
+    next.is_whitespace() || !next.is_ascii()
+}
+
+fn ends(text: &str, is_end: impl Fn(char, Option<char>) -> bool) -> Option<usize> {
+    let mut characters = text.char_indices().take_while(|(at, _)| *at <= LONGEST_SENTENCE).peekable();
+    while let Some((at, character)) = characters.next() {
+        let next = characters.peek().map(|(_, next)| *next);
+        if is_end(character, next) {
+            return Some(at + character.len_utf8());
+        }
+    }
+    None
+}
+
+/// Where the last sentence begins.
+fn last_sentence(text: &str) -> usize {
+    let body = text.trim_end_matches(|character: char| !character.is_alphanumeric());
+    let mut after: Option<char> = None;
+    for (at, character) in body.char_indices().rev().take(LONGEST_SENTENCE) {
+        let is_end = match character {
+            '.' | '!' | '?' => after.is_some_and(ends_word),
+            '\n' | '～' => true,
+            _ => FULL_STOPS.contains(&character),
+        };
+        if is_end {
+            return at + character.len_utf8();
+        }
+        after = Some(character);
+    }
+    if body.len() <= LONGEST_SENTENCE { 0 } else { body.len() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_found_within_its_frame() {
+        let request = "why does my React component re-render twice?";
+        let frames = [
+            "Hi! {}",
+            "Hello, could you please {}",
+            "{} Thank you so much in advance!",
+            "{}\n\nThink step by step.",
+            "You are an expert with twenty years of experience, precise and kind.\n\n{}",
+            "<task>\n{}\n</task>",
+            "Below is the input of the user, enclosed in tags.\n<user_input>{}</user_input>",
+            "<context>\nBread needs salt.\n</context>\n<query>\n{}\n</query>",
+            "Use the following pieces of context to answer the question at the end.\n\nBread needs salt.\n\nQuestion: {}\nHelpful Answer:",
+            "Question: {}\n\nContext:\nBread needs salt.",
+            "Input: {}\nOutput:",
+            "## Workflow\n\nRead the input.\n\n### Input\n{}\n\n### Output",
+            "【输入】\n{}\n\n【输出】",
+            "{\"user\":\"u1\",\"query\":\"{}\"}",
+            "> {}",
+            "---------- Forwarded message ---------\nFrom: A <a@example.org>\nSubject: x\n\n{}\n\nBest regards,\nA",
+            "请回答 <问题></问题> 标签中的内容。\n<问题>\n{}\n</问题>",
+            "您好，打扰一下：{}\n谢谢！",
+        ];
+        for frame in frames {
+            assert_eq!(FRAMES.core(&frame.replace("{}", request)), request, "{frame}");
+        }
+    }
+
+    #[test]
+    fn what_is_the_persons_own_stays() {
+        for text in [
+            "good morning",
+            "Thanks, that works.",
+            "my grammar:\n<rules>a</rules>\n<task>b</task>",
+            "Solve this contest problem.\nInput: n numbers\nOutput: their median after each step",
+            "Translate into German: Thank you for your letter",
+            "{\"a\": 1}",
+            "a < b && c > d",
+            "",
+            "?",
+            "不",
+        ] {
+            assert_eq!(FRAMES.core(text), text, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_megabyte_of_marks_is_read_in_a_moment() {
+        let begun = std::time::Instant::now();
+        for piece in [
+            "<task>",
+            "<task>\n",
+            "<task>a</task>\n",
+            "Question: a\n",
+            "Input:\n",
+            "thanks. ",
+            "hi, ",
+            "> a\n",
+            "From: a\n",
+        ] {
+            let _ = FRAMES.core(&piece.repeat(1_000_000 / piece.len()));
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+    }
+}
