@@ -151,7 +151,7 @@ async fn many(file: &Path, sources: &Sources, latency: bool) -> Result<(), Failu
         let unknown: Vec<String> = decided.unknown.iter().map(ToString::to_string).collect();
         let answer = serde_json::json!({
             "id": head.id, "tier": decision.tier.number(), "score": decision.score, "confidence": decision.confidence,
-            "source": decision.source.as_str(), "reasons": decision.reason.split([',', ';']).map(str::trim).collect::<Vec<_>>(),
+            "source": decision.source.as_str(), "reasons": decision.reason.split("; ").collect::<Vec<_>>(),
             "not_applied": unknown,
         });
         writeln!(out, "{answer}")?;

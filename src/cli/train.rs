@@ -43,7 +43,7 @@ pub(super) struct Train {
     /// More labelled prompts to train on: a file, or a folder of `.jsonl` files
     #[arg(long, value_name = "PATH")]
     with: Vec<PathBuf>,
-    /// Wrappers: lines of `lang` and `template`, which has {request} in it. Each graded prompt is learnt in one, too
+    /// Wrappers: lines of `lang` and `template`, which has {request} in it. Each graded prompt is learnt in two of them, too
     #[arg(long, value_name = "FILE")]
     wrappers: Option<PathBuf>,
     /// Where the model goes; without it, nothing is written

@@ -1,4 +1,4 @@
-//! A reason that a person nods at: what a request asks for, by words that tell it.
+//! The reason for a decision: what a request asks for, by words that tell it.
 //!
 //! Enters: what was found in a text, and the tier that it needs. Leaves: at most three features that speak for that tier,
 //! in English; [`in_chinese`] has them in Chinese. Only words of the model's published vocabulary are named: a reason is
@@ -25,6 +25,8 @@ const SHORTEST_WORD: usize = 4;
 const TELLING: f64 = 0.05;
 /// Marks between parts of a sentence from which on a text has several constraints.
 const CONSTRAINTS: usize = 6;
+/// Bytes of a text in which runs of Han characters are looked for.
+const LONGEST_LOOK: usize = 8_192;
 /// Tokens of a text of few words, and of a long one, of which no more are looked at.
 const SHORT: usize = 12;
 const LONG: usize = 400;
@@ -68,7 +70,7 @@ struct Features {
 }
 
 impl Features {
-    /// Whether a word is worth to be named: it has four letters, and is none of those that stand in every text.
+    /// Whether a word is worth naming: it has four letters, and is none of those that stand in every text.
     fn names(&self, hash: u32, length: usize) -> bool {
         length >= SHORTEST_WORD && !self.silent.contains(&hash)
     }
@@ -115,7 +117,7 @@ pub(super) fn prepare() {
 /// Why a text needs a tier.
 pub(super) fn reason(model: &Model, scan: &Scan, sums: &Sums, text: &str, tier: Tier) -> String {
     let features = &*FEATURES;
-    let mut found = [0_u16; 64];
+    let mut found = [0_u32; 64];
     let (mut has_han, mut parts) = (false, 0);
     for token in scan.tokens.iter().take(LONG) {
         let bytes = &text.as_bytes()[token.span.clone()];
@@ -129,13 +131,14 @@ pub(super) fn reason(model: &Model, scan: &Scan, sums: &Sums, text: &str, tier: 
         }
     }
     if has_han {
-        let end = scan.tokens.get(LONG).map_or(text.len(), |token| token.span.start);
+        let end = scan.tokens.iter().take(LONG).next_back().map_or(0, |token| token.span.end);
+        let end = text.floor_char_boundary(end.min(LONGEST_LOOK));
         for run in features.runs.find_iter(&text[..end]) {
             found[features.of_runs[run.pattern().as_usize()] % 64] += 1;
         }
     }
     let mut named: Vec<&str> = Vec::with_capacity(MOST + 1);
-    let mut speaking: Vec<(u16, &str)> = features
+    let mut speaking: Vec<(u32, &str)> = features
         .all
         .iter()
         .zip(found)
@@ -184,7 +187,7 @@ fn telling<'m>(model: &'m Model, scan: &Scan, sums: &Sums, tier: Tier) -> Vec<&'
     strongest.into_iter().flatten().filter_map(|(hash, _)| model.word(hash)).collect()
 }
 
-/// A reason in Chinese, as [`reason`] has it in English. What it does not know stays as it is.
+/// A reason in Chinese, as the row has it in English. What it does not know stays as it is.
 #[must_use]
 pub fn in_chinese(reason: &str) -> String {
     let of_form = [CONSTRAINED, LONG_TEXT, SHORT_TEXT, NOTHING];

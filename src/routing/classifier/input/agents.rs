@@ -174,6 +174,7 @@ impl Agents {
         // Closing markers that do not come any more: looked for once, however often they are opened.
         let mut missing: Vec<&str> = Vec::new();
         let mut from = 0;
+        let mut passed = 0;
         while let Some(found) = self.automaton.find(aho_corasick::Input::new(text).range(from..)) {
             let (open, end) = (found.start(), found.end());
             from = end;
@@ -189,7 +190,10 @@ impl Agents {
             // else, and closed.
             let plain = &text[open..end];
             let is_plain = plain.starts_with('<') && !plain.contains(['-', '_']) && !plain.starts_with("<<<");
-            if is_plain && !self.is_agents(kept.trim_start(), text[at..open].trim_start()) {
+            // The blanks before a tag are passed once, however many tags follow.
+            passed = passed.max(at);
+            passed += text[passed..open.max(passed)].bytes().take_while(u8::is_ascii_whitespace).count();
+            if is_plain && !self.is_agents(kept.trim_start(), &text[passed.min(open)..open]) {
                 continue;
             }
             match marker {
@@ -197,6 +201,7 @@ impl Agents {
                     let Some((close_at, after)) = close_of(close) else { continue };
                     // Where a template goes on with another tag of its own, it is no agent's.
                     if is_plain && FRAMES.begins_with_tag(text[after..].trim_start()) {
+                        from = after;
                         continue;
                     }
                     let held = held.get_or_insert_default();

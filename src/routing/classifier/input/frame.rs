@@ -1,7 +1,7 @@
 //! What templates and politeness put around a request, and how the request itself is found by its form.
 //!
 //! The marks are data, in `config/frames.toml`. A frame is taken off from outside to inside: tags, mail headers, labelled
-//! lines, openings, closings. What would leave nothing stays as it is. Each step reads the text at most once.
+//! lines, closings, openings. A step that would leave nothing is left out.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -23,18 +23,30 @@ pub(super) static FRAMES: LazyLock<Frames> = LazyLock::new(|| {
 const ROUNDS: usize = 6;
 /// Longest sentence that is taken off, in bytes.
 const LONGEST_SENTENCE: usize = 600;
-/// Longest first clause that is taken off by itself, in bytes: "Hi, …" loses its greeting, and not its sentence.
-const LONGEST_CLAUSE: usize = 48;
+/// What may follow an opening in its clause, in bytes, where the clause is taken off and not the sentence.
+const LONGEST_CLAUSE_REST: usize = 12;
+/// What may follow boilerplate in its sentence, in bytes.
+const LONGEST_REST: usize = 56;
+/// Marks with which a request may begin.
+const OPENS: [char; 12] = ['<', '{', '[', '(', '"', '\'', '`', '“', '「', '《', '【', '$'];
 /// Lines at the beginning in which mail headers are looked for.
 const MAIL_LINES: usize = 12;
-/// Bytes outside of a tag in which it is looked whether they speak of tags.
+/// Bytes outside of a tag in which words that speak of tags are looked for.
 const OUTSIDE: usize = 2_000;
+/// Longest text in which a frame is looked for, in bytes: what is looked for in every line must not hold up a request.
+const LONGEST_TEXT: usize = 256 * 1024;
 /// Longest body that is read as JSON, in bytes.
 const LONGEST_JSON: usize = 64 * 1024;
 /// Bytes of a mark up to which it must end a word: "hi" does not begin "history".
 const SHORT_MARK: usize = 5;
+/// Longest note above a mail that is forwarded, in bytes: a longer one is the request.
+const LONGEST_NOTE: usize = 60;
 /// Longest name under a mail, in bytes.
 const LONGEST_NAME: usize = 40;
+/// Longest instruction of a template above its input, in bytes.
+const LONGEST_FORM: usize = 400;
+/// Longest value of a field of a form, in bytes.
+const LONGEST_VALUE: usize = 60;
 /// Longest label that is looked for as a heading, in bytes.
 const LONGEST_HEADING: usize = 32;
 /// Objects within objects that are looked into.
@@ -49,6 +61,7 @@ struct File {
     weak_labels: Vec<String>,
     end_labels: Vec<String>,
     end_headings: Vec<String>,
+    greetings: Vec<String>,
     openings: Vec<String>,
     polite_prefixes: Vec<String>,
     closings: Vec<String>,
@@ -78,7 +91,9 @@ pub(super) struct Frames {
     tag_hints: AhoCorasick,
     labels: Marks,
     label_kinds: Vec<Label>,
+    greetings: Marks,
     openings: Marks,
+    boilerplate: Marks,
     polite_prefixes: Marks,
     closings: Marks,
     mail_headers: Marks,
@@ -115,7 +130,9 @@ impl Frames {
             tag_hints: anywhere(file.tag_hints),
             labels: labels.into_iter().collect(),
             label_kinds,
-            openings: with_boilerplate(file.openings).collect(),
+            greetings: file.greetings.into_iter().collect(),
+            openings: file.openings.into_iter().collect(),
+            boilerplate: file.boilerplate.iter().cloned().collect(),
             polite_prefixes: file.polite_prefixes.into_iter().collect(),
             closings: with_boilerplate(file.closings).collect(),
             mail_headers: file.mail_headers.into_iter().collect(),
@@ -123,8 +140,11 @@ impl Frames {
         }
     }
 
-    /// The request itself.
+    /// The request itself. A text of more than [`LONGEST_TEXT`] is left as it is.
     pub(super) fn core<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if text.len() > LONGEST_TEXT {
+            return Cow::Borrowed(text);
+        }
         let within = self.within(text);
         if let Some(inner) = self.member(within) {
             return Cow::Owned(self.within(&inner).to_owned());
@@ -136,7 +156,7 @@ impl Frames {
         let mut text = text.trim();
         for _ in 0..ROUNDS {
             let before = text.len();
-            for step in [Self::tagged, Self::mailed, Self::labelled, Self::opened, Self::closed] {
+            for step in [Self::tagged, Self::mailed, Self::labelled, Self::closed, Self::opened] {
                 let inner = step(self, text).trim();
                 if is_something(inner) {
                     text = inner;
@@ -177,10 +197,19 @@ impl Frames {
         let Some((open, inner, end)) = held else { return text };
         let (before, after) = (text[..open].trim_end(), text[end..].trim());
         let outside = [cut(before, OUTSIDE), cut(after, OUTSIDE)];
-        let is_template = before.is_empty() && (after.is_empty() || after.starts_with('<'))
-            || before.starts_with('<')
-            || outside.iter().any(|part| self.tag_hints.is_match(*part));
+        let is_template = (before.is_empty() || before.starts_with('<'))
+            && (after.is_empty() || after.starts_with('<') && after.ends_with('>'))
+            || outside.iter().any(|part| self.speaks_of_tags(part));
         if is_template { inner } else { text }
+    }
+
+    fn speaks_of_tags(&self, text: &str) -> bool {
+        let is_edge = |byte: Option<&u8>| !byte.is_some_and(u8::is_ascii_alphanumeric);
+        let bytes = text.as_bytes();
+        self.tag_hints.find_iter(text).any(|found| {
+            let before = found.start().checked_sub(1).and_then(|at| bytes.get(at));
+            is_edge(before) && is_edge(bytes.get(found.end()))
+        })
     }
 
     /// What follows the headers of a mail, at the beginning or after a line that says that one is forwarded.
@@ -188,9 +217,10 @@ impl Frames {
         let (mut headers, mut end, mut at) = (0, 0, 0);
         let mut is_mail = true;
         for line in text.split_inclusive('\n').take(MAIL_LINES) {
+            let above = at;
             at += line.len();
             let line = line.trim();
-            if line.starts_with("--") && headers == 0 {
+            if line.starts_with("--") && headers == 0 && above <= LONGEST_NOTE {
                 (is_mail, end) = (true, at);
             } else if is_mail && Self::begins(&self.mail_headers, line) {
                 headers += 1;
@@ -210,22 +240,25 @@ impl Frames {
         self.tags.find(aho_corasick::Input::new(cut(text, 64))).is_some_and(|found| found.start() == 0)
     }
 
-    /// What follows the last label that announces the request, up to where the request has ended.
+    /// What follows the last label that announces the request, up to where the request has ended. Only of a template: it
+    /// begins with a label, a form or boilerplate, or ends with a label that waits for its answer.
     fn labelled<'a>(&self, text: &'a str) -> &'a str {
         let mut best = None;
         let mut open: Option<usize> = None;
-        let mut is_form = true;
+        let (mut is_form, mut is_template, mut waits) = (true, false, false);
         let mut at = 0;
         for line in text.split_inclusive('\n') {
             let start = at;
             at += line.len();
             let body = line.trim_start_matches([' ', '\t', '#', '*', '[', '=', '>']);
             let indent = line.len() - body.len();
-            let (kind, content) = match (self.labels.find(body), self.heading(line)) {
+            let heading = self.heading(line, &text[..start]);
+            let (kind, content) = match (self.labels.find(body), heading) {
                 (_, Some(kind)) => (kind, at),
                 (Some((label, length)), None) => (self.label_kinds[label], start + indent + length),
                 (None, None) => {
                     is_form &= open.is_some() || is_field(body);
+                    waits &= line.trim().is_empty();
                     continue;
                 }
             };
@@ -237,6 +270,8 @@ impl Frames {
             if !counts {
                 continue;
             }
+            is_template |= is_form || heading.is_some();
+            waits = kind == Label::End && !is_something(&text[content..at]);
             if let Some(open) = open.take().filter(|open| is_something(&text[*open..start])) {
                 best = Some((open, start));
             }
@@ -247,30 +282,57 @@ impl Frames {
         if let Some(open) = open.filter(|open| is_something(&text[*open..])) {
             best = Some((open, text.len()));
         }
-        best.map_or(text, |(open, end)| text[open..end].trim_matches([' ', '\n', '\t', '"', '*', ']', ':', '：']))
+        let is_template =
+            is_template || waits || Self::begins(&self.boilerplate, text) || Self::begins(&self.openings, text);
+        match best.filter(|_| is_template) {
+            Some((open, end)) => text[open..end].trim_matches([' ', '\n', '\t', '"', '*', ']', ':', '：']),
+            None => text,
+        }
     }
 
-    /// A label that is a heading by itself: `### Input`, `【输入】`, `--- Entrée ---`. Nobody writes one of those by the way.
-    fn heading(&self, line: &str) -> Option<Label> {
-        const DECORATION: [char; 8] = ['#', '=', '-', '*', '【', '】', '[', ']'];
+    /// A label that is a heading by itself: `### Input`, `【输入】`, `--- Entrée ---`. One that people write too counts where
+    /// what stands above is short and speaks of it.
+    fn heading(&self, line: &str, above: &str) -> Option<Label> {
         let line = line.trim();
-        let word = line.trim_matches(|character| DECORATION.contains(&character)).trim();
-        if word.len() + 1 >= line.len() || word.is_empty() || word.len() > LONGEST_HEADING {
+        let inner = match line.strip_prefix('#') {
+            Some(rest) => rest.trim_start_matches('#'),
+            None => [("【", "】"), ("--", "--"), ("==", "=="), ("**", "**"), ("[", "]")]
+                .iter()
+                .find_map(|(open, close)| line.strip_prefix(open)?.strip_suffix(close))?,
+        };
+        let word = inner.trim_matches([' ', '-', '=', ':', '：']);
+        if word.is_empty() || word.len() > LONGEST_HEADING {
             return None;
         }
         let label = format!("{word}:");
         let (found, length) = self.labels.find(&label)?;
-        (length == label.len()).then(|| match self.label_kinds[found] {
-            Label::Weak => Label::Ask,
-            kind => kind,
-        })
+        if length != label.len() {
+            return None;
+        }
+        match self.label_kinds[found] {
+            Label::Weak => {
+                let speaks = above.len() <= LONGEST_FORM && above.to_lowercase().contains(&word.to_lowercase());
+                (above.trim().is_empty() || speaks).then_some(Label::Ask)
+            }
+            kind => Some(kind),
+        }
     }
 
     /// Without a greeting, a role or the like at its beginning, and without the words that make a wish of an order.
     fn opened<'a>(&self, text: &'a str) -> &'a str {
-        if Self::begins(&self.openings, text) {
-            let end = clause_end(text).filter(|end| *end <= LONGEST_CLAUSE).or_else(|| sentence_end(text));
-            return end.filter(|end| *end <= LONGEST_SENTENCE).map_or(text, |end| &text[end..]);
+        if let Some((_, length)) = self.greetings.find(text).filter(|_| Self::begins(&self.greetings, text)) {
+            return text[length..].trim_start_matches(|next: char| !next.is_alphanumeric() && !OPENS.contains(&next));
+        }
+        let is_sentence = |end: &usize| *end <= LONGEST_SENTENCE;
+        if let Some((_, length)) = self.openings.find(text).filter(|_| Self::begins(&self.openings, text)) {
+            // A mark that is a clause by itself is taken off alone: the request may follow in the same sentence.
+            let clause = clause_end(text).filter(|end| *end <= length + LONGEST_CLAUSE_REST);
+            return clause.or_else(|| sentence_end(text)).filter(is_sentence).map_or(text, |end| &text[end..]);
+        }
+        if let Some((_, length)) = self.boilerplate.find(text) {
+            // What goes on for long after boilerplate is a request that begins like it.
+            let end = sentence_end(text).filter(|end| *end <= length + LONGEST_REST);
+            return end.map_or(text, |end| &text[end..]);
         }
         self.polite_prefixes.find(text).map_or(text, |(_, length)| &text[length..])
     }
@@ -288,7 +350,7 @@ impl Frames {
         // "Best regards,", and a name in the line below.
         let Some((above, name)) = text.rsplit_once('\n') else { return text };
         let line = above.trim_end().rfind('\n').map_or(0, |newline| newline + 1);
-        let is_signed = name.len() <= LONGEST_NAME && is_closing(&above[line..]) && !is_closing(name);
+        let is_signed = is_name(name) && is_closing(&above[line..]);
         if is_signed { &text[..line] } else { text }
     }
 
@@ -311,8 +373,8 @@ impl Frames {
 
     fn member_of(&self, value: &Value, depth: usize) -> Option<String> {
         let members = value.as_object().filter(|_| depth < DEEPEST)?;
-        let own = self.json_keys.iter().find_map(|key| members.get(key)?.as_str());
-        let own = own.filter(|text| is_something(text)).map(str::to_owned);
+        let text = |key: &String| members.get(key)?.as_str().filter(|text| is_something(text));
+        let own = self.json_keys.iter().find_map(text).map(str::to_owned);
         own.or_else(|| members.values().find_map(|member| self.member_of(member, depth + 1)))
     }
 }
@@ -336,6 +398,18 @@ fn is_something(text: &str) -> bool {
     }
 }
 
+/// Whether a line is a name under a mail: at most three words, each with a capital.
+fn is_name(line: &str) -> bool {
+    let line = line.trim();
+    let is_part = |word: &str| word.chars().next().is_some_and(|first| first.is_uppercase() || !first.is_ascii());
+    let most = if line.is_ascii() { LONGEST_NAME } else { LONGEST_NAME / 2 };
+    !line.is_empty()
+        && line.len() <= most
+        && line.split_whitespace().count() <= 3
+        && line.split_whitespace().all(is_part)
+        && !line.ends_with(['.', '?', '!', ':', '。', '？', '！', '：'])
+}
+
 /// Whether nothing but blanks stands before a place in its line.
 fn starts_line(text: &str, at: usize) -> bool {
     let before = text[..at].trim_end_matches([' ', '\t']);
@@ -345,11 +419,12 @@ fn starts_line(text: &str, at: usize) -> bool {
 /// Whether a line is blank, a rule, or `name: value` as in a form.
 fn is_field(line: &str) -> bool {
     let line = line.trim();
-    if line.is_empty() || line.chars().all(|character| !character.is_alphanumeric()) {
+    if line.chars().all(|character| !character.is_alphanumeric()) {
         return true;
     }
-    let name = line.split([':', '：', '=']).next().unwrap_or_default();
-    name.len() < line.len() && name.len() <= 40
+    let Some((name, value)) = line.split_once([':', '：', '=']) else { return false };
+    let is_value = value.len() <= LONGEST_VALUE && !value.ends_with(['.', '。']);
+    name.len() <= LONGEST_HEADING && name.split_whitespace().count() <= 3 && is_value
 }
 
 /// The beginning of a text, at most `most` bytes of it.
@@ -437,6 +512,8 @@ mod tests {
             "---------- Forwarded message ---------\nFrom: A <a@example.org>\nSubject: x\n\n{}\n\nBest regards,\nA",
             "请回答 <问题></问题> 标签中的内容。\n<问题>\n{}\n</问题>",
             "您好，打扰一下：{}\n谢谢！",
+            "hi {}",
+            "{\"instruction\":\"{}\",\"input\":\"\"}",
         ];
         for frame in frames {
             assert_eq!(FRAMES.core(&frame.replace("{}", request)), request, "{frame}");
@@ -450,6 +527,16 @@ mod tests {
             "Thanks, that works.",
             "my grammar:\n<rules>a</rules>\n<task>b</task>",
             "Solve this contest problem.\nInput: n numbers\nOutput: their median after each step",
+            "Solve this problem in C++ and prove it correct.\n\n**Input**\nThe first line has n.\n\n**Output**\nOne number.",
+            "Design an accessible form library with these components:\n- Input\n- Select\n- Button",
+            "Solve this: find the maximum set of intervals that do not overlap, in O(n log n), and prove it.\nInput: five\nOutput: a set",
+            "Write a streaming parser that turns transcripts like this into JSON:\nHuman: hi\nAssistant: hello",
+            "Solve the following problem in Rust with a lock-free queue, and show that it is linearizable. Then test it.",
+            "The parser is fine now.\nThanks!\nNow derive a termination measure",
+            "Rewrite this for the staging database:\n<query>\nSELECT 1\n</query>",
+            "<config>\n<message>\nhello\n</message>\n</config>\nDesign an XSLT pipeline for such files",
+            "Refute the argument in the mail below, with a formal counterexample:\n-----Original Message-----\nFrom: Ann\nSubject: Lunch\n\nNoon?",
+            "Implement a sorted set. Keep it lock-free and linearizable under concurrent writers.",
             "Translate into German: Thank you for your letter",
             "{\"a\": 1}",
             "a < b && c > d",
@@ -462,7 +549,7 @@ mod tests {
     }
 
     #[test]
-    fn a_megabyte_of_marks_is_read_in_a_moment() {
+    fn a_quarter_of_a_megabyte_of_marks_is_read_in_a_moment() {
         let begun = std::time::Instant::now();
         for piece in [
             "<task>",
@@ -475,7 +562,7 @@ mod tests {
             "> a\n",
             "From: a\n",
         ] {
-            let _ = FRAMES.core(&piece.repeat(1_000_000 / piece.len()));
+            let _ = FRAMES.core(&piece.repeat(LONGEST_TEXT / piece.len()));
         }
         assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
     }
