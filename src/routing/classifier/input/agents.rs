@@ -347,6 +347,11 @@ mod tests {
         {
             let _ = AGENTS.words(&piece.repeat(1_000_000 / piece.len()));
         }
+        // Tags after many blanks, and tags before one closing one that another tag follows.
+        let far = format!("Base directory for this skill:{}</task>\n<query>", "<task>".repeat(160_000));
+        for text in [" ".repeat(500_000) + &"<task>".repeat(80_000), far] {
+            let _ = AGENTS.words(&text);
+        }
         assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
     }
 
