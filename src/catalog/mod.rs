@@ -16,7 +16,7 @@ mod tier;
 pub use by_tier::ByTier;
 pub use endpoint::{Endpoint, EndpointError};
 pub use models::{Capabilities, Catalog, ModelFacts};
-pub use preset::{Preset, UnknownPreset};
+pub use preset::Preset;
 pub use price::{NanoUsd, Price, PriceError};
 pub use provider::Provider;
 pub use source::{Judge, Source};

@@ -1,7 +1,5 @@
 //! How much is sent to stronger models, in a word.
 
-use std::str::FromStr;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,21 +32,8 @@ impl Preset {
     /// The one that a model's name carries: `auto:save`, `xrouter/auto:quality`.
     #[must_use]
     pub fn of_model(model: &str) -> Option<Self> {
-        model.strip_prefix("xrouter/").unwrap_or(model).strip_prefix("auto:")?.parse().ok()
-    }
-}
-
-/// A word that names no preset.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no preset: save, balanced or quality")]
-pub struct UnknownPreset(String);
-
-impl FromStr for Preset {
-    type Err = UnknownPreset;
-
-    fn from_str(word: &str) -> Result<Self, UnknownPreset> {
-        let known = Preset::ALL.into_iter().find(|preset| preset.as_str() == word);
-        known.ok_or_else(|| UnknownPreset(word.to_owned()))
+        let word = model.strip_prefix("xrouter/").unwrap_or(model).strip_prefix("auto:")?;
+        Preset::ALL.into_iter().find(|preset| preset.as_str() == word)
     }
 }
 

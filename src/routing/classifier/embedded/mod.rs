@@ -178,12 +178,6 @@ impl Embedded {
         scan(text, |scan| self.model.sums(scan).probabilities())
     }
 
-    /// Need for a strong model, 0 to 1.
-    #[must_use]
-    pub fn score(&self, text: &str) -> f64 {
-        scan(text, |scan| self.model.sums(scan).score())
-    }
-
     /// What moved the score, strongest first.
     #[must_use]
     pub fn explain(&self, input: &Input<'_>) -> Vec<Feature> {
