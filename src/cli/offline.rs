@@ -72,14 +72,15 @@ impl Offline {
         let tier = headers.iter().flatten().find(|(name, _)| name == TIER_HEADER).map(|(_, value)| value.as_str());
         let input = self.input(request);
         let (is_request, is_conversation) = (extent == Extent::Request, extent != Extent::Words);
+        let rules = &self.policy.rules;
         let model = is_request.then_some(request.model.as_ref());
         let facts = Facts {
             named: routing::named(model.unwrap_or_default(), tier)?,
             step: Some(input.step),
             text: Some(Cow::Borrowed(&input.text)),
-            tokens: is_conversation.then(|| estimated_tokens(request)),
+            tokens: (is_conversation && rules.count_tokens()).then(|| estimated_tokens(request)),
             tools: is_conversation.then_some(request.tools as u64),
-            failures: is_conversation.then(|| routing::failures(request) as u64),
+            failures: (is_conversation && rules.count_failures()).then(|| routing::failures(request) as u64),
             model: model.map(Cow::Borrowed),
             effort: is_request.then(|| Cow::Borrowed(request.wishes.reasoning_effort.as_deref().unwrap_or_default())),
             headers: headers.as_deref().map(Cow::Borrowed),

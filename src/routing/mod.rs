@@ -29,7 +29,7 @@ pub use session::{Pin, PromptCacheState, SessionRule};
 /// The embedded classifier's inside, for who makes and judges one. Nothing that serves needs it.
 pub mod inside {
     pub use super::classifier::{
-        Counts, FRONTIER, LETTER_SLOTS, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, Scan, Sums, Token,
-        WORD_SLOTS, damped, hash_of, scan, squared,
+        Counts, FRONTIER, LETTER_SLOTS, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, Scan, Slots, Sums, Token,
+        Vocabulary, WORD_SLOTS, damped, hash_of, scan, squared,
     };
 }

@@ -10,8 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::routing::inside::{
-    FRONTIER, LETTER_SLOTS, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, WORD_SLOTS, damped, hash_of, scan,
-    squared,
+    FRONTIER, LETTER_SLOTS, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, Slots, Vocabulary, WORD_SLOTS, damped,
+    hash_of, scan, squared,
 };
 
 use super::calibrate::platt;
@@ -366,8 +366,8 @@ fn pack(sums: &[Linear; SUMS], mixes: [Mix; 2]) -> Model {
         letters: by_slot(&letters, LETTER_SLOTS),
         scales,
         mixes,
-        vocabulary: Vec::new(),
-        seen: vec![0; WORD_SLOTS / 8],
+        vocabulary: Vocabulary::default(),
+        seen: Slots::default(),
         version: String::new(),
     }
 }
@@ -388,18 +388,18 @@ const NAMED_SOURCES: usize = 2;
 /// Most words that are named.
 const MOST_NAMED: usize = 4_000;
 
-/// The words that tell most, and a bit for every slot that a word of the training text fell into.
+/// The words that tell most, and the slots that words of the training text fell into.
 ///
 /// Only words of many rows and of several sources are named, so that nothing private can be.
-fn vocabulary(train: &[&Example<'_>], model: &Model) -> (Vec<(u32, String)>, Vec<u8>) {
+fn vocabulary(train: &[&Example<'_>], model: &Model) -> (Vocabulary, Slots) {
     let mut words: BTreeMap<String, (usize, BTreeSet<&str>)> = BTreeMap::new();
-    let mut seen = vec![0_u8; WORD_SLOTS / 8];
+    let mut seen = Slots::default();
     let mut slots: BTreeMap<String, u16> = BTreeMap::new();
     for example in train {
         scan(&example.text, |scan| {
             let mut here: BTreeSet<String> = BTreeSet::new();
             for token in scan.tokens.iter().filter(|token| token.is_word) {
-                seen[usize::from(token.slot / 8)] |= 1 << (token.slot % 8);
+                seen.insert(token.slot);
                 let word = &example.text[token.span.clone()];
                 if word.chars().all(char::is_alphabetic) && word.len() <= 24 {
                     let word = word.to_lowercase();
@@ -425,10 +425,7 @@ fn vocabulary(train: &[&Example<'_>], model: &Model) -> (Vec<(u32, String)>, Vec
         .collect();
     told.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
     told.truncate(MOST_NAMED);
-    let mut named: Vec<(u32, String)> = told.into_iter().map(|(_, word)| (hash_of(&word), word)).collect();
-    named.sort_unstable();
-    named.dedup_by_key(|(hash, _)| *hash);
-    (named, seen)
+    (Vocabulary::new(told.into_iter().map(|(_, word)| word)), seen)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of rows are small")]

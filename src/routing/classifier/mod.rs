@@ -3,6 +3,7 @@
 mod embedded;
 mod input;
 mod llm;
+mod marks;
 
 use std::borrow::Cow;
 
@@ -12,8 +13,9 @@ use crate::protocol::TokenUsage;
 use crate::routing::Verdict;
 
 pub use embedded::{
-    Counts, Embedded, FRONTIER, Feature, LETTER_SLOTS, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, Scan, Sums,
-    Thresholds, Token, UnreadableModel, WORD_SLOTS, damped, hash_of, in_chinese, scan, squared,
+    Counts, Embedded, FRONTIER, Feature, LETTER_SLOTS, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, Scan,
+    Slots, Sums, Thresholds, Token, UnreadableModel, Vocabulary, WORD_SLOTS, damped, hash_of, in_chinese, scan,
+    squared,
 };
 pub use input::{Input, failures, input, opening, prepare};
 pub use llm::{Ask, AskError, AskPiece, Failure, LlmClassifier, LlmSettings};

@@ -16,10 +16,10 @@ use crate::config::{self, Config};
 use crate::routing::Verdict;
 
 pub use model::{
-    FRONTIER, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, Sums, UnreadableModel, damped, squared,
+    FRONTIER, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, Sums, UnreadableModel, Vocabulary, damped, squared,
 };
 pub use reason::in_chinese;
-pub use scan::{Counts, LETTER_SLOTS, Scan, Token, WORD_SLOTS, hash_of, scan};
+pub use scan::{Counts, LETTER_SLOTS, Scan, Slots, Token, WORD_SLOTS, hash_of, scan};
 
 /// Most features that an explanation names.
 const NAMED: usize = 4;
@@ -190,14 +190,16 @@ impl Embedded {
 /// Only words of the model's published vocabulary are named: an explanation is stored, a prompt is not.
 fn features(model: &Model, scan: &Scan, sums: &Sums) -> Vec<Feature> {
     let mut strongest: [Option<(u32, u8, f64)>; NAMED] = [None; NAMED];
-    for token in scan.tokens.iter().filter(|token| token.is_word) {
+    for token in scan.tokens.iter().filter(|token| token.is_word && model.vocabulary.may_have(token)) {
         let count = scan.words.of(token.slot);
         let adds = model.adds(sums, token.slot, count);
         let weaker = |place: &Option<(u32, u8, f64)>| place.is_none_or(|(_, _, other)| other.abs() < adds.abs());
         if adds.abs() < TELLING || !strongest.last().is_some_and(weaker) {
             continue;
         }
-        if strongest.iter().flatten().any(|(hash, ..)| *hash == token.hash) || model.word(token.hash).is_none() {
+        if strongest.iter().flatten().any(|(hash, ..)| *hash == token.hash)
+            || model.vocabulary.word(token.hash).is_none()
+        {
             continue;
         }
         let at = strongest.iter().position(weaker).unwrap_or(NAMED - 1);
@@ -208,7 +210,7 @@ fn features(model: &Model, scan: &Scan, sums: &Sums) -> Vec<Feature> {
     let (mut other_words, mut other_letters) = (words, letters);
     let mut features = Vec::with_capacity(NAMED + 3);
     for (hash, count, adds) in strongest.into_iter().flatten() {
-        let Some(word) = model.word(hash) else { continue };
+        let Some(word) = model.vocabulary.word(hash) else { continue };
         // A word is also its letters.
         let in_letters = model.letters_add(sums, scan, word, count);
         features.push(Feature { name: Cow::Owned(word.to_owned()), contribution: adds + in_letters });
@@ -268,7 +270,7 @@ mod tests {
     fn the_letters_of_a_named_word_are_its_own() {
         let classifier = Embedded::new(Thresholds::default());
         let mut named = 0;
-        for (_, word) in &classifier.model.vocabulary {
+        for word in classifier.model.vocabulary.words() {
             let features = classifier.explain(&Input::plain(word));
             let of =
                 |name: &str| features.iter().find(|feature| feature.name == name).map(|feature| feature.contribution);

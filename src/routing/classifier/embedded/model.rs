@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
 
-use super::scan::{LETTER_SLOTS, Scan, WORD_SLOTS, groups_of};
+use super::scan::{LETTER_SLOTS, Scan, Slots, Token, WORD_SLOTS, groups_of, hash_of, slot_of};
 use crate::catalog::Tier;
 
 /// The model that is compiled in; `docs/classifier.md` is its card.
@@ -103,10 +103,10 @@ pub struct Model {
     pub scales: [Scales; SUMS],
     /// Of the two boundaries, medium and frontier.
     pub mixes: [Mix; 2],
-    /// Words that may be named in an explanation, in the order of their hashes.
-    pub vocabulary: Vec<(u32, String)>,
-    /// A bit per slot: a word that the training text had fell into it.
-    pub seen: Vec<u8>,
+    /// Words that may be named in an explanation.
+    pub vocabulary: Vocabulary,
+    /// Slots into which words of the training text fell.
+    pub seen: Slots,
     /// Says which model this is.
     pub version: String,
 }
@@ -115,6 +115,43 @@ pub struct Model {
 #[derive(Debug, thiserror::Error)]
 #[error("it is no classifier of this version of xrouter: {0}")]
 pub struct UnreadableModel(&'static str);
+
+/// Words that may be named in an explanation.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Vocabulary {
+    /// In the order of their hashes.
+    words: Vec<(u32, String)>,
+    slots: Slots,
+}
+
+impl Vocabulary {
+    /// Of single words. Of two that share a hash, one is kept.
+    pub fn new(words: impl IntoIterator<Item = String>) -> Self {
+        let mut words: Vec<(u32, String)> = words.into_iter().map(|word| (hash_of(&word), word)).collect();
+        words.sort_unstable();
+        words.dedup_by_key(|(hash, _)| *hash);
+        let slots = words.iter().map(|(_, word)| slot_of(word)).collect();
+        Vocabulary { words, slots }
+    }
+
+    /// All of them.
+    pub fn words(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.words.iter().map(|(_, word)| word.as_str())
+    }
+
+    /// Whether a token may be one of them: most that are none are told by their slot.
+    #[must_use]
+    pub fn may_have(&self, token: &Token) -> bool {
+        self.slots.has(token.slot)
+    }
+
+    /// The word with this hash.
+    #[must_use]
+    pub fn word(&self, hash: u32) -> Option<&str> {
+        let at = self.words.binary_search_by_key(&hash, |(hash, _)| *hash).ok()?;
+        Some(&self.words[at].1)
+    }
+}
 
 /// What a model says of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -197,7 +234,7 @@ impl Model {
         let (mut known, mut all) = (0_u32, 0_u32);
         for token in scan.tokens.iter().filter(|token| token.is_word) {
             all += 1;
-            known += u32::from(self.has_seen(token.slot));
+            known += u32::from(self.seen.has(token.slot));
         }
         let word_unit = |sum: usize| f64::from(self.scales[sum].words / word_length);
         let letter_unit = |sum: usize| f64::from(self.scales[sum].letters / letter_length);
@@ -248,21 +285,10 @@ impl Model {
         adds
     }
 
-    fn has_seen(&self, slot: u16) -> bool {
-        self.seen[usize::from(slot / 8)] >> (slot % 8) & 1 == 1
-    }
-
-    /// The word of the vocabulary with this hash.
-    #[must_use]
-    pub fn word(&self, hash: u32) -> Option<&str> {
-        let at = self.vocabulary.binary_search_by_key(&hash, |(hash, _)| *hash).ok()?;
-        Some(&self.vocabulary[at].1)
-    }
-
     /// The file: figures in little-endian order.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
-        let vocabulary = self.vocabulary.iter().map(|(_, word)| word.as_str()).collect::<Vec<_>>().join("\n");
+        let vocabulary = self.vocabulary.words().collect::<Vec<_>>().join("\n");
         let mut file = MAGIC.to_vec();
         let scales = self.scales.iter().flat_map(|scales| [scales.words, scales.letters, scales.bias]);
         let mixes = self.mixes.iter().flat_map(|mix| [mix.lean, mix.slope, mix.intercept]);
@@ -271,7 +297,7 @@ impl Model {
         }
         file.extend(u32::try_from(vocabulary.len()).unwrap_or(u32::MAX).to_le_bytes());
         file.extend(self.words.iter().chain(&self.letters).flatten().flat_map(|weight| weight.to_le_bytes()));
-        file.extend(&self.seen);
+        file.extend(self.seen.as_bytes());
         file.extend(vocabulary.into_bytes());
         file
     }
@@ -305,23 +331,23 @@ impl Model {
             return Err(UnreadableModel("it is cut, or longer than it says"));
         }
         let vocabulary = std::str::from_utf8(vocabulary).map_err(|_| UnreadableModel("its vocabulary is no text"))?;
-        let mut vocabulary: Vec<(u32, String)> =
-            vocabulary.lines().map(|word| (super::scan::hash_of(word), word.to_owned())).collect();
-        vocabulary.sort_unstable();
+        let vocabulary = Vocabulary::new(vocabulary.lines().map(str::to_owned));
+        let seen = Slots::from_bytes(seen).ok_or_else(cut)?;
         let mut weights =
             weights.as_chunks::<SUMS>().0.iter().map(|weights| weights.map(|byte| i8::from_le_bytes([byte])));
         let words = weights.by_ref().take(WORD_SLOTS).collect();
         let letters = weights.collect();
         let version = hex::encode(&Sha256::digest(file)[..4]);
-        Ok(Model { words, letters, scales, mixes, vocabulary, seen: seen.to_vec(), version })
+        Ok(Model { words, letters, scales, mixes, vocabulary, seen, version })
     }
 }
 
 /// Σ squared(byte) × ln(1 + count) by sum, and the Euclidean length of all ln(1 + count); 1 if there are none.
 fn weigh(weights: &[[i8; SUMS]], counts: impl Iterator<Item = (u16, u8)>) -> ([f32; SUMS], f32) {
     let (mut sums, mut square) = ([0.0_f32; SUMS], 0.0_f32);
+    let damped = &*DAMPED;
     for (slot, count) in counts {
-        let value = damped(count);
+        let value = damped[usize::from(count)];
         for (sum, byte) in sums.iter_mut().zip(weights[usize::from(slot)]) {
             *sum += SQUARED[usize::from(byte.cast_unsigned())] * value;
         }
@@ -340,7 +366,7 @@ mod tests {
         let file = shipped.write();
         assert!(file.len() <= 512 * 1024, "{} bytes", file.len());
         assert_eq!(Model::read(&file).unwrap(), *shipped);
-        assert!(shipped.vocabulary.len() > 100);
+        assert!(shipped.vocabulary.words().len() > 100);
     }
 
     #[test]

@@ -4,16 +4,16 @@
 //! in English; [`in_chinese`] has them in Chinese. Only words of the model's published vocabulary are named: a reason is
 //! kept, a prompt is not. The features are data, in `config/reasons.toml`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use foldhash::fast::FixedState;
 use serde::Deserialize;
 
 use super::model::{Model, Sums};
-use super::scan::{Scan, hash_of};
+use super::scan::{Scan, Slots, Token, hash_of, slot_of};
 use crate::catalog::Tier;
+use crate::routing::classifier::marks::{Anywhere, Found};
 
 /// Most features that a reason names.
 const MOST: usize = 3;
@@ -62,38 +62,45 @@ struct Features {
     all: Vec<Feature>,
     /// By the hash of a word.
     words: HashMap<u32, usize, FixedState>,
+    /// Slots of these words: most tokens need not be looked up.
+    slots: Slots,
     /// Runs of Han characters, and whose they are.
-    runs: AhoCorasick,
+    runs: Anywhere,
     of_runs: Vec<usize>,
-    /// Hashes of words that are not named.
-    silent: HashSet<u32, FixedState>,
+    /// Slots of words that are not named, nor those that share one with them.
+    silent: Slots,
 }
 
 impl Features {
     /// Whether a word is worth naming: it has four letters, and is none of those that stand in every text.
-    fn names(&self, hash: u32, length: usize) -> bool {
-        length >= SHORTEST_WORD && !self.silent.contains(&hash)
+    fn names(&self, token: &Token) -> bool {
+        token.span.len() >= SHORTEST_WORD && !self.silent.has(token.slot)
     }
 }
 
 impl Features {
     fn new(File { silent, reason: all }: File) -> Self {
-        let mut words = HashMap::default();
+        let (mut words, mut slots) = (HashMap::default(), Slots::default());
         let (mut runs, mut of_runs) = (Vec::new(), Vec::new());
         for (at, feature) in all.iter().enumerate() {
             for word in &feature.words {
                 if word.chars().any(is_han) {
-                    runs.push(word.as_str());
+                    runs.push(word.clone());
                     of_runs.push(at);
                 } else {
                     words.insert(hash_of(word), at);
+                    slots.insert(slot_of(word));
                 }
             }
         }
-        let runs = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&runs);
-        let runs = runs.expect("short runs make an automaton: a test builds it");
-        Features { all, words, runs, of_runs, silent: silent.iter().map(|word| hash_of(word)).collect() }
+        let runs = Anywhere::new(runs, true);
+        Features { all, words, slots, runs, of_runs, silent: silent.iter().map(|word| slot_of(word)).collect() }
     }
+}
+
+/// Whether a mark stands between parts of a sentence: `,`, `;`, `，`, `；` or `、`.
+fn is_separator(mark: &[u8]) -> bool {
+    matches!(mark, b"," | b";" | [0xef, 0xbc, 0x8c | 0x9b] | [0xe3, 0x80, 0x81])
 }
 
 fn is_han(character: char) -> bool {
@@ -117,24 +124,24 @@ pub(super) fn prepare() {
 /// Why a text needs a tier.
 pub(super) fn reason(model: &Model, scan: &Scan, sums: &Sums, text: &str, tier: Tier) -> String {
     let features = &*FEATURES;
+    let is_wide = !text.is_ascii();
     let mut found = [0_u32; 64];
     let (mut has_han, mut parts) = (false, 0);
     for token in scan.tokens.iter().take(LONG) {
         let bytes = &text.as_bytes()[token.span.clone()];
         if !token.is_word {
-            parts +=
-                usize::from(matches!(bytes, b"," | b";") || ["，", "；", "、"].iter().any(|it| it.as_bytes() == bytes));
+            parts += usize::from(is_separator(bytes));
+        } else if !features.slots.has(token.slot) {
+            has_han |= is_wide && matches!(bytes, [0xe3..=0xe9, _, _]);
         } else if let Some(at) = features.words.get(&token.hash) {
             found[at % 64] += 1;
-        } else {
-            has_han |= matches!(bytes, [0xe3..=0xe9, _, _]);
         }
     }
     if has_han {
         let end = scan.tokens.iter().take(LONG).next_back().map_or(0, |token| token.span.end);
         let end = text.floor_char_boundary(end.min(LONGEST_LOOK));
-        for run in features.runs.find_iter(&text[..end]) {
-            found[features.of_runs[run.pattern().as_usize()] % 64] += 1;
+        for Found { mark, .. } in features.runs.find_all(&text[..end]) {
+            found[features.of_runs[mark] % 64] += 1;
         }
     }
     let mut named: Vec<&str> = Vec::with_capacity(MOST + 1);
@@ -171,20 +178,23 @@ pub(super) fn reason(model: &Model, scan: &Scan, sums: &Sums, text: &str, tier: 
 fn telling<'m>(model: &'m Model, scan: &Scan, sums: &Sums, tier: Tier) -> Vec<&'m str> {
     let sign = if tier == Tier::Cheap { -1.0 } else { 1.0 };
     let mut strongest: [Option<(u32, f64)>; MOST_WORDS] = [None; MOST_WORDS];
-    for token in scan.tokens.iter().take(LONG).filter(|token| token.is_word) {
+    let may_be_named = |token: &&Token| token.is_word && FEATURES.names(token) && model.vocabulary.may_have(token);
+    for token in scan.tokens.iter().take(LONG).filter(may_be_named) {
         let adds = sign * model.adds(sums, token.slot, scan.words.of(token.slot));
         let weaker = |place: &Option<(u32, f64)>| place.is_none_or(|(_, other)| other < adds);
-        if adds < TELLING || !strongest.last().is_some_and(weaker) || !FEATURES.names(token.hash, token.span.len()) {
+        if adds < TELLING || !strongest.last().is_some_and(weaker) {
             continue;
         }
-        if strongest.iter().flatten().any(|(hash, _)| *hash == token.hash) || model.word(token.hash).is_none() {
+        if strongest.iter().flatten().any(|(hash, _)| *hash == token.hash)
+            || model.vocabulary.word(token.hash).is_none()
+        {
             continue;
         }
         let at = strongest.iter().position(weaker).unwrap_or(MOST_WORDS - 1);
         strongest[at..].rotate_right(1);
         strongest[at] = Some((token.hash, adds));
     }
-    strongest.into_iter().flatten().filter_map(|(hash, _)| model.word(hash)).collect()
+    strongest.into_iter().flatten().filter_map(|(hash, _)| model.vocabulary.word(hash)).collect()
 }
 
 /// A reason in Chinese, as the row has it in English. What it does not know stays as it is.
@@ -207,6 +217,16 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn parts_of_a_sentence_are_told_by_their_marks() {
+        for mark in [",", ";", "，", "；", "、"] {
+            assert!(is_separator(mark.as_bytes()), "{mark}");
+        }
+        for mark in [".", "。", "：", "！", ""] {
+            assert!(!is_separator(mark.as_bytes()), "{mark}");
+        }
+    }
 
     #[test]
     fn every_feature_has_words_of_its_own_in_both_languages() {

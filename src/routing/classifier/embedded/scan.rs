@@ -21,43 +21,95 @@ pub const LETTER_SLOTS: usize = 1 << 15;
 /// Letters of a word that are looked at for its groups.
 const LONGEST_WORD: usize = 30;
 /// What stands around a word, so that its beginning and end are told apart from its middle.
-const EDGES: (u32, u32) = ('<' as u32, '>' as u32);
+const EDGES: (u16, u16) = ('<' as u16, '>' as u16);
 
-/// How often each slot was hit. Slots are remembered in the order of their first hit.
+/// Most slots that one text can hit: three of each character.
+const MOST_HITS: usize = 1 << 14;
+const _: () = assert!(3 * (HEAD + TAIL) <= MOST_HITS);
+
+/// How often each slot was hit. Slots are remembered in the order of their first hit. `SLOTS` is a power of two.
 #[derive(Debug)]
-pub struct Counts {
-    counts: Box<[u8]>,
-    hit: Vec<u16>,
+pub struct Counts<const SLOTS: usize> {
+    counts: Box<[u8; SLOTS]>,
+    /// The first `hits` are in use.
+    hit: Box<[u16; MOST_HITS]>,
+    hits: usize,
 }
 
-impl Counts {
-    fn new(slots: usize) -> Self {
-        Counts { counts: vec![0; slots].into_boxed_slice(), hit: Vec::with_capacity(4_096) }
+impl<const SLOTS: usize> Default for Counts<SLOTS> {
+    fn default() -> Self {
+        Counts { counts: Box::new([0; SLOTS]), hit: Box::new([0; MOST_HITS]), hits: 0 }
     }
+}
 
+impl<const SLOTS: usize> Counts<SLOTS> {
+    /// Without a branch: whether a slot is new cannot be foretold. The masks change nothing but that no bound is checked.
     fn add(&mut self, slot: u16) {
-        let count = &mut self.counts[usize::from(slot)];
-        if *count == 0 {
-            self.hit.push(slot);
-        }
+        let count = &mut self.counts[usize::from(slot) & (SLOTS - 1)];
+        self.hit[self.hits & (MOST_HITS - 1)] = slot;
+        self.hits += usize::from(*count == 0);
         *count = count.saturating_add(1);
     }
 
     fn clear(&mut self) {
-        for slot in self.hit.drain(..) {
-            self.counts[usize::from(slot)] = 0;
+        for slot in &self.hit[..self.hits] {
+            self.counts[usize::from(*slot) & (SLOTS - 1)] = 0;
         }
+        self.hits = 0;
     }
 
     /// How often a slot was hit, at most 255.
     #[must_use]
     pub fn of(&self, slot: u16) -> u8 {
-        self.counts[usize::from(slot)]
+        self.counts[usize::from(slot) & (SLOTS - 1)]
     }
 
     /// The slots that were hit, and how often.
     pub fn iter(&self) -> impl Iterator<Item = (u16, u8)> {
-        self.hit.iter().map(|slot| (*slot, self.counts[usize::from(*slot)]))
+        self.hit[..self.hits].iter().map(|slot| (*slot, self.of(*slot)))
+    }
+}
+
+/// A set of slots of words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slots(Box<[u8; WORD_SLOTS / 8]>);
+
+impl Default for Slots {
+    fn default() -> Self {
+        Slots(Box::new([0; _]))
+    }
+}
+
+impl Slots {
+    /// The set of these bits, slot n being bit `n % 8` of byte `n / 8`; `None` if they are too few or too many.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Slots(Box::new(bytes.try_into().ok()?)))
+    }
+
+    /// See [`Slots::from_bytes`].
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+
+    /// Puts a slot into it.
+    pub fn insert(&mut self, slot: u16) {
+        self.0[usize::from(slot / 8)] |= 1 << (slot % 8);
+    }
+
+    /// Whether it has a slot.
+    #[must_use]
+    pub fn has(&self, slot: u16) -> bool {
+        self.0[usize::from(slot / 8)] >> (slot % 8) & 1 == 1
+    }
+}
+
+impl FromIterator<u16> for Slots {
+    fn from_iter<I: IntoIterator<Item = u16>>(slots: I) -> Self {
+        let mut set = Slots::default();
+        slots.into_iter().for_each(|slot| set.insert(slot));
+        set
     }
 }
 
@@ -75,21 +127,14 @@ pub struct Token {
 }
 
 /// What was found in a text. Kept per thread, so that reading allocates nothing.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Scan {
     /// Its tokens, in order.
     pub tokens: Vec<Token>,
     /// Tokens and pairs.
-    pub words: Counts,
+    pub words: Counts<WORD_SLOTS>,
     /// Groups of letters.
-    pub letters: Counts,
-}
-
-impl Default for Scan {
-    fn default() -> Self {
-        let (words, letters) = (Counts::new(WORD_SLOTS), Counts::new(LETTER_SLOTS));
-        Scan { tokens: Vec::new(), words, letters }
-    }
+    pub letters: Counts<LETTER_SLOTS>,
 }
 
 thread_local! {
@@ -138,6 +183,9 @@ fn fold(character: char) -> u32 {
     }
 }
 
+/// Hash of an empty word.
+const SEED: u64 = 0x1234_5678;
+
 /// One step of a hash. Source of the shape: `FxHash`, a rotation and one multiplication.
 fn step(hash: u64, value: u32) -> u64 {
     (hash.rotate_left(5) ^ u64::from(value)).wrapping_mul(0x517c_c1b7_2722_0a95)
@@ -148,26 +196,40 @@ fn slot(hash: u64) -> u16 {
     ((hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16
 }
 
-/// Bits of a letter in a window of letters: five of them fit into a word of the machine.
+/// Bits of a letter in a group of letters: five of them fit into a word of the machine.
 const LETTER_BITS: u32 = 12;
 /// Letters of a group. Groups of three and of five beside them tell nothing more, and take twice the time.
 const GROUP: usize = 4;
 
-/// The last letters of a word, by which its groups are found: one multiplication for each, none waiting for another.
-#[derive(Debug, Default, Clone, Copy)]
-struct Window {
-    letters: u64,
+/// The letters of a word between its two ends. Of a long word, the first [`LONGEST_WORD`].
+#[derive(Debug, Clone, Copy)]
+struct Letters {
+    all: [u16; LONGEST_WORD + 2],
     length: usize,
 }
 
-impl Window {
-    /// Takes a letter in; the group that ends with it is found, if there is one.
-    fn push(&mut self, letter: u32, found: impl FnOnce(u16)) {
-        let letter = u64::from((letter & 0xfff) ^ (letter >> LETTER_BITS));
-        self.letters = (self.letters << LETTER_BITS) | (letter & 0xfff);
-        self.length += 1;
-        if self.length >= GROUP {
-            found(letter_slot(self.letters & 0xffff_ffff_ffff, 4));
+impl Letters {
+    fn new() -> Self {
+        let mut all = [0; _];
+        all[0] = EDGES.0;
+        Letters { all, length: 1 }
+    }
+
+    /// Takes a letter in. What a long word has too many is written where its end will be.
+    fn push(&mut self, letter: u32) {
+        self.all[self.length] = ((letter ^ (letter >> LETTER_BITS)) & 0xfff) as u16;
+        self.length += usize::from(self.length <= LONGEST_WORD);
+    }
+
+    /// Ends the word. The slots of its groups go where they are counted.
+    fn groups(mut self, mut found: impl FnMut(u16)) {
+        self.all[self.length] = EDGES.1;
+        let Some((first, rest)) = self.all[..=self.length].split_first_chunk::<{ GROUP - 1 }>() else { return };
+        let with = |group: u64, letter: &u16| (group << LETTER_BITS) | u64::from(*letter);
+        let mut group = first.iter().fold(0, with);
+        for letter in rest {
+            group = with(group, letter);
+            found(letter_slot(group & 0xffff_ffff_ffff, 4));
         }
     }
 }
@@ -205,55 +267,87 @@ impl Scan {
     fn stretch(&mut self, text: &str, stretch: Range<usize>, mut before: u64) -> u64 {
         let mut at = stretch.start;
         let text = &text[..stretch.end];
-        while let Some((first, kind_of_first, mut end)) = character(text, at) {
-            if kind_of_first == Kind::Blank {
-                at = end;
-                continue;
+        // The Han characters before this place, and how many.
+        let (mut run, mut length) = (0_u64, 0);
+        while let Some(byte) = text.as_bytes().get(at) {
+            let (first, kind, after) = match ASCII.get(usize::from(*byte)) {
+                Some((letter, kind)) => (u32::from(*letter), *kind, at + 1),
+                None => wide(text, at),
+            };
+            if kind != Kind::Han {
+                length = 0;
             }
-            let mut hash = step(0x1234_5678, first);
-            if kind_of_first == Kind::Letter {
-                let (mut window, letters) = (Window::default(), &mut self.letters);
-                window.push(EDGES.0, |_| {});
-                window.push(first, |slot| letters.add(slot));
-                while let Some((next, Kind::Letter, next_end)) = character(text, end) {
-                    hash = step(hash, next);
-                    if window.length <= LONGEST_WORD {
-                        window.push(next, |slot| letters.add(slot));
+            let (hash, end) = match kind {
+                Kind::Blank => {
+                    at = after;
+                    continue;
+                }
+                Kind::Letter => self.word(text, first, after),
+                Kind::Han => {
+                    run = (run << 20) | u64::from(first & 0xf_ffff);
+                    length = (length + 1).min(3);
+                    for length in 1..=length {
+                        self.letters.add(letter_slot(run & ((1 << (20 * length)) - 1), length));
                     }
-                    end = next_end;
+                    (step(SEED, first), after)
                 }
-                window.push(EDGES.1, |slot| letters.add(slot));
-            } else if kind_of_first == Kind::Han {
-                let (mut letters, mut next_at) = (0_u64, at);
-                for length in 1..=3 {
-                    let Some((next, Kind::Han, next_end)) = character(text, next_at) else { break };
-                    letters = (letters << 20) | u64::from(next & 0xf_ffff);
-                    self.letters.add(letter_slot(letters, length));
-                    next_at = next_end;
-                }
-            }
+                Kind::Mark => (step(SEED, first), after),
+            };
             let (word, pair) = (slot(hash), slot(before.rotate_left(17) ^ hash.wrapping_mul(3)));
             self.words.add(word);
             self.words.add(pair);
-            let is_word = kind_of_first != Kind::Mark;
-            self.tokens.push(Token { span: at..end, slot: word, hash: short(hash), is_word });
+            self.tokens.push(Token { span: at..end, slot: word, hash: short(hash), is_word: kind != Kind::Mark });
             before = hash;
             at = end;
         }
         before
     }
+
+    /// Reads a word to its end, of which the first letter is read: its hash, and where it ends.
+    fn word(&mut self, text: &str, first: u32, mut end: usize) -> (u64, usize) {
+        let mut hash = step(SEED, first);
+        let mut letters = Letters::new();
+        letters.push(first);
+        while let Some(byte) = text.as_bytes().get(end) {
+            // Most letters are one byte.
+            let (letter, after) = match LETTERS[usize::from(*byte)] {
+                0 if byte.is_ascii() => break,
+                0 => match wide(text, end) {
+                    (letter, Kind::Letter, after) => (letter, after),
+                    _ => break,
+                },
+                letter => (u32::from(letter), end + 1),
+            };
+            hash = step(hash, letter);
+            letters.push(letter);
+            end = after;
+        }
+        letters.groups(|slot| self.letters.add(slot));
+        (hash, end)
+    }
 }
 
-/// The character at a place of a text, in lower case, its kind, and where the next one begins.
-fn character(text: &str, at: usize) -> Option<(u32, Kind, usize)> {
-    let first = *text.as_bytes().get(at)?;
-    if first.is_ascii() {
-        let (folded, kind) = ASCII[usize::from(first)];
-        return Some((u32::from(folded), kind, at + 1));
-    }
-    let first = text[at..].chars().next()?;
-    Some((fold(first), kind(first), at + first.len_utf8()))
+/// The character of several bytes at a place of a text, in lower case, its kind, and where the next one begins.
+fn wide(text: &str, at: usize) -> (u32, Kind, usize) {
+    let Some(character) = text.get(at..).and_then(|rest| rest.chars().next()) else { return (0, Kind::Blank, at + 1) };
+    let kind = kind(character);
+    // Han characters have no lower case.
+    let folded = if kind == Kind::Han { character as u32 } else { fold(character) };
+    (folded, kind, at + character.len_utf8())
 }
+
+/// Lower case of a letter or digit of ASCII; 0 for every other byte.
+static LETTERS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < ASCII.len() {
+        if let (letter, Kind::Letter) = ASCII[byte] {
+            table[byte] = letter;
+        }
+        byte += 1;
+    }
+    table
+};
 
 /// Lower case and kind of the first 128 characters.
 static ASCII: [(u8, Kind); 128] = {
@@ -277,10 +371,20 @@ fn short(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
+fn whole_hash_of(word: &str) -> u64 {
+    word.chars().fold(SEED, |hash, character| step(hash, fold(character)))
+}
+
 /// The hash of a single word, as [`Token::hash`] has it.
 #[must_use]
 pub fn hash_of(word: &str) -> u32 {
-    short(word.chars().fold(0x1234_5678, |hash, character| step(hash, fold(character))))
+    short(whole_hash_of(word))
+}
+
+/// The slot of a single word, as [`Token::slot`] has it.
+#[must_use]
+pub(super) fn slot_of(word: &str) -> u16 {
+    slot(whole_hash_of(word))
 }
 
 /// The slots of a single word's groups; of a Han character's, that of itself alone.
@@ -289,12 +393,9 @@ pub(super) fn groups_of(word: &str, mut found: impl FnMut(u16)) {
     if kind(first) == Kind::Han {
         return found(letter_slot(u64::from(fold(first) & 0xf_ffff), 1));
     }
-    let mut window = Window::default();
-    window.push(EDGES.0, |_| {});
-    for letter in word.chars().take(LONGEST_WORD) {
-        window.push(fold(letter), &mut found);
-    }
-    window.push(EDGES.1, &mut found);
+    let mut letters = Letters::new();
+    word.chars().for_each(|letter| letters.push(fold(letter)));
+    letters.groups(found);
 }
 
 #[cfg(test)]

@@ -1,16 +1,15 @@
 //! What agents put around a person's words, and how it is taken away.
 //!
-//! The markers are data, in `config/agents.toml`. One automaton finds them all in one pass; a text
-//! without any, which most are, is not touched.
+//! The markers are data, in `config/agents.toml`. One pass finds them all: they begin with `<`, with the end of a line, or
+//! at the beginning of one. A text without any, which most are, is not touched.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Deserialize;
 
-use super::frame::FRAMES;
-use super::marks::Marks;
+use super::frame::{FRAMES, cut, starts_line};
+use crate::routing::classifier::marks::{Anywhere, Found, Marks};
 
 /// The markers that are compiled in.
 pub(super) static AGENTS: LazyLock<Agents> = LazyLock::new(|| {
@@ -85,12 +84,12 @@ enum Marker {
 /// All markers.
 #[derive(Debug)]
 pub(super) struct Agents {
-    automaton: AhoCorasick,
+    marks: Marks,
     markers: Vec<Marker>,
     machine: Marks,
     background_calls: Marks,
-    background_systems: AhoCorasick,
-    background_parts: AhoCorasick,
+    background_systems: Anywhere,
+    background_parts: Anywhere,
     pub(super) approvals: Approvals,
     pub(super) follow_ups: FollowUps,
 }
@@ -132,19 +131,13 @@ impl Agents {
             background_systems.extend(agent.background_systems);
             background_parts.extend(agent.background_parts);
         }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(&patterns)
-            .expect("short markers make an automaton: a test builds it");
-        let parts =
-            |parts: Vec<String>| AhoCorasick::new(parts).expect("short parts make an automaton: a test builds it");
         Agents {
-            automaton,
+            marks: Marks::new(patterns, true),
             markers,
             machine: machine.into_iter().collect(),
             background_calls: background_calls.into_iter().collect(),
-            background_systems: parts(background_systems),
-            background_parts: parts(background_parts),
+            background_systems: Anywhere::new(background_systems, true),
+            background_parts: Anywhere::new(background_parts, true),
             approvals: file.approvals,
             follow_ups: file.follow_ups,
         }
@@ -175,10 +168,9 @@ impl Agents {
         let mut missing: Vec<&str> = Vec::new();
         let mut from = 0;
         let mut passed = 0;
-        while let Some(found) = self.automaton.find(aho_corasick::Input::new(text).range(from..)) {
-            let (open, end) = (found.start(), found.end());
+        while let Some(Found { mark, start: open, end }) = self.next_marker(text, from) {
             from = end;
-            let marker = &self.markers[found.pattern().as_usize()];
+            let marker = &self.markers[mark];
             let mut close_of = |close: &'s str| {
                 let length = if missing.contains(&close) { None } else { text[end..].find(close) };
                 if length.is_none() && !missing.contains(&close) {
@@ -254,6 +246,28 @@ impl Agents {
         Cow::Owned(kept)
     }
 
+    /// The first marker that begins at `from` or later, and of those at one place the longest.
+    fn next_marker(&self, text: &str, from: usize) -> Option<Found> {
+        let bytes = text.as_bytes();
+        let found = |start: usize| {
+            let (mark, length) = self.marks.find(&text[start..])?;
+            Some(Found { mark, start, end: start + length })
+        };
+        // A tag is found by its own place.
+        let line = |start: usize| {
+            let body = start + bytes[start..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            bytes.get(body).filter(|first| !matches!(first, b'<' | b'\n')).and_then(|_| found(body))
+        };
+        let begins_line = from == 0 || bytes[from - 1] == b'\n';
+        let first = if begins_line { line(from) } else { None };
+        first.or_else(|| {
+            memchr::memchr2_iter(b'<', b'\n', &bytes[from..]).find_map(|at| match bytes[from + at] {
+                b'<' => found(from + at),
+                _ => found(from + at).or_else(|| line(from + at + 1)),
+            })
+        })
+    }
+
     /// Whether what stands before a marker is nothing, or an agent's.
     fn is_agents(&self, kept: &str, passed: &str) -> bool {
         let before = if kept.is_empty() { passed } else { kept };
@@ -264,30 +278,19 @@ impl Agents {
     pub(super) fn is_background_call(&self, text: &str) -> bool {
         let text = without_stamp(text.trim_start());
         self.background_calls.find(text).is_some()
-            || self.background_parts.is_match(head(text, HEAD))
-            || (text.len() > HEAD && self.background_parts.is_match(tail(text, TAIL)))
+            || self.background_parts.is_in(cut(text, HEAD))
+            || (text.len() > HEAD && self.background_parts.is_in(tail(text, TAIL)))
     }
 
     /// Whether a system message sets an agent's errand.
     pub(super) fn sets_background_call(&self, system: &str) -> bool {
-        self.background_systems.is_match(head(system, HEAD))
+        self.background_systems.is_in(cut(system, HEAD))
     }
-}
-
-/// The first bytes of a text, up to the end of a character.
-fn head(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
 }
 
 /// The last bytes of a text, from the beginning of a character.
 fn tail(text: &str, most: usize) -> &str {
     &text[text.floor_char_boundary(text.len().saturating_sub(most))..]
-}
-
-/// Whether nothing but blanks stands before a place in its line.
-fn starts_line(text: &str, at: usize) -> bool {
-    let before = text[..at].trim_end_matches([' ', '\t']);
-    before.is_empty() || before.ends_with('\n')
 }
 
 fn line_of(text: &str, at: usize) -> &str {

@@ -6,11 +6,10 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::marks::Marks;
+use crate::routing::classifier::marks::{Anywhere, Found, Marks};
 
 /// The marks that are compiled in.
 pub(super) static FRAMES: LazyLock<Frames> = LazyLock::new(|| {
@@ -35,6 +34,8 @@ const MAIL_LINES: usize = 12;
 const OUTSIDE: usize = 2_000;
 /// Longest text in which a frame is looked for, in bytes: what is looked for in every line must not hold up a request.
 const LONGEST_TEXT: usize = 256 * 1024;
+/// Bytes at either end of a text in which labels are looked for.
+const LONGEST_END: usize = 16 * 1024;
 /// Longest body that is read as JSON, in bytes.
 const LONGEST_JSON: usize = 64 * 1024;
 /// Bytes of a mark up to which it must end a word: "hi" does not begin "history".
@@ -86,9 +87,9 @@ enum Label {
 /// All marks.
 #[derive(Debug)]
 pub(super) struct Frames {
-    tags: AhoCorasick,
+    tags: Anywhere,
     closing_tags: Vec<String>,
-    tag_hints: AhoCorasick,
+    tag_hints: Anywhere,
     labels: Marks,
     label_kinds: Vec<Label>,
     greetings: Marks,
@@ -98,15 +99,6 @@ pub(super) struct Frames {
     closings: Marks,
     mail_headers: Marks,
     json_keys: Vec<String>,
-}
-
-/// An automaton that finds marks anywhere.
-fn anywhere(marks: impl IntoIterator<Item = String>) -> AhoCorasick {
-    AhoCorasick::builder()
-        .match_kind(MatchKind::LeftmostLongest)
-        .ascii_case_insensitive(true)
-        .build(marks)
-        .expect("short marks make an automaton: a test builds it")
 }
 
 impl Frames {
@@ -125,9 +117,9 @@ impl Frames {
         }
         let with_boilerplate = |marks: Vec<String>| marks.into_iter().chain(file.boilerplate.iter().cloned());
         Frames {
-            tags: anywhere(file.tags.iter().map(|tag| format!("<{tag}>"))),
+            tags: Anywhere::new(file.tags.iter().map(|tag| format!("<{tag}>")), false),
             closing_tags: file.tags.iter().map(|tag| format!("</{tag}>")).collect(),
-            tag_hints: anywhere(file.tag_hints),
+            tag_hints: Anywhere::new(file.tag_hints, false),
             labels: labels.into_iter().collect(),
             label_kinds,
             greetings: file.greetings.into_iter().collect(),
@@ -171,17 +163,16 @@ impl Frames {
 
     /// What the last tag holds that opens a line, where the text is one of tags or speaks of them.
     fn tagged<'a>(&self, text: &'a str) -> &'a str {
-        if !text.contains('<') {
+        if memchr::memchr(b'<', text.as_bytes()).is_none() {
             return text;
         }
         let mut held = None;
         let mut at = 0;
         // A closing tag that does not come any more is looked for once.
         let mut missing = Vec::new();
-        while let Some(found) = self.tags.find(aho_corasick::Input::new(text).range(at..)) {
-            at = found.end();
-            let close = found.pattern().as_usize();
-            if missing.contains(&close) || !starts_line(text, found.start()) {
+        while let Some(Found { mark: close, start, end }) = self.tags.find(text, at) {
+            at = end;
+            if missing.contains(&close) || !starts_line(text, start) {
                 continue;
             }
             let Some(length) = text[at..].find(&self.closing_tags[close]) else {
@@ -191,7 +182,7 @@ impl Frames {
             let inner = &text[at..at + length];
             at += length + self.closing_tags[close].len();
             if is_something(inner) {
-                held = Some((found.start(), inner, at));
+                held = Some((start, inner, at));
             }
         }
         let Some((open, inner, end)) = held else { return text };
@@ -206,9 +197,9 @@ impl Frames {
     fn speaks_of_tags(&self, text: &str) -> bool {
         let is_edge = |byte: Option<&u8>| !byte.is_some_and(u8::is_ascii_alphanumeric);
         let bytes = text.as_bytes();
-        self.tag_hints.find_iter(text).any(|found| {
-            let before = found.start().checked_sub(1).and_then(|at| bytes.get(at));
-            is_edge(before) && is_edge(bytes.get(found.end()))
+        self.tag_hints.find_all(text).any(|Found { start, end, .. }| {
+            let before = start.checked_sub(1).and_then(|at| bytes.get(at));
+            is_edge(before) && is_edge(bytes.get(end))
         })
     }
 
@@ -216,8 +207,12 @@ impl Frames {
     fn mailed<'a>(&self, text: &'a str) -> &'a str {
         let (mut headers, mut end, mut at) = (0, 0, 0);
         let mut is_mail = true;
-        for line in text.split_inclusive('\n').take(MAIL_LINES) {
+        for line in lines(text).take(MAIL_LINES) {
             let above = at;
+            // Below other words, neither headers nor a line that announces them count any more.
+            if !is_mail && above > LONGEST_NOTE {
+                break;
+            }
             at += line.len();
             let line = line.trim();
             if line.starts_with("--") && headers == 0 && above <= LONGEST_NOTE {
@@ -237,7 +232,7 @@ impl Frames {
 
     /// Whether a text begins with a tag that may hold a request.
     pub(super) fn begins_with_tag(&self, text: &str) -> bool {
-        self.tags.find(aho_corasick::Input::new(cut(text, 64))).is_some_and(|found| found.start() == 0)
+        self.tags.find(cut(text, 64), 0).is_some_and(|found| found.start == 0)
     }
 
     /// What follows the last label that announces the request, up to where the request has ended. Only of a template: it
@@ -246,19 +241,28 @@ impl Frames {
         let mut best = None;
         let mut open: Option<usize> = None;
         let (mut is_form, mut is_template, mut waits) = (true, false, false);
+        // A label stands near an end: what is between them is the context, however long it is.
+        let ends = line_after(text, LONGEST_END)..line_after(text, text.len().saturating_sub(LONGEST_END));
         let mut at = 0;
-        for line in text.split_inclusive('\n') {
+        loop {
+            if ends.contains(&at) {
+                (is_form, waits) = (is_form && open.is_some(), false);
+                at = ends.end;
+            }
+            let Some(line) = lines(&text[at..]).next() else { break };
             let start = at;
             at += line.len();
-            let body = line.trim_start_matches([' ', '\t', '#', '*', '[', '=', '>']);
+            // Most lines begin with a letter.
+            let is_plain = line.starts_with(|first: char| first.is_ascii_alphanumeric());
+            let body = if is_plain { line } else { line.trim_start_matches([' ', '\t', '#', '*', '[', '=', '>']) };
             let indent = line.len() - body.len();
-            let heading = self.heading(line, &text[..start]);
+            let heading = if is_plain { None } else { self.heading(line, &text[..start]) };
             let (kind, content) = match (self.labels.find(body), heading) {
                 (_, Some(kind)) => (kind, at),
                 (Some((label, length)), None) => (self.label_kinds[label], start + indent + length),
                 (None, None) => {
-                    is_form &= open.is_some() || is_field(body);
-                    waits &= line.trim().is_empty();
+                    is_form = is_form && (open.is_some() || is_field(body));
+                    waits = waits && line.trim().is_empty();
                     continue;
                 }
             };
@@ -294,6 +298,9 @@ impl Frames {
     /// what stands above is short and speaks of it.
     fn heading(&self, line: &str, above: &str) -> Option<Label> {
         let line = line.trim();
+        if !line.starts_with(['#', '-', '=', '*', '[', '【']) {
+            return None;
+        }
         let inner = match line.strip_prefix('#') {
             Some(rest) => rest.trim_start_matches('#'),
             None => [("【", "】"), ("--", "--"), ("==", "=="), ("**", "**"), ("[", "]")]
@@ -349,9 +356,11 @@ impl Frames {
         }
         // "Best regards,", and a name in the line below.
         let Some((above, name)) = text.rsplit_once('\n') else { return text };
+        if !is_name(name) {
+            return text;
+        }
         let line = above.trim_end().rfind('\n').map_or(0, |newline| newline + 1);
-        let is_signed = is_name(name) && is_closing(&above[line..]);
-        if is_signed { &text[..line] } else { text }
+        if is_closing(&above[line..]) { &text[..line] } else { text }
     }
 
     fn begins(marks: &Marks, text: &str) -> bool {
@@ -379,9 +388,26 @@ impl Frames {
     }
 }
 
+/// Where the line after that of a place begins.
+fn line_after(text: &str, at: usize) -> usize {
+    let rest = text.as_bytes().get(at..).unwrap_or_default();
+    memchr::memchr(b'\n', rest).map_or(text.len(), |newline| at + newline + 1)
+}
+
+/// The lines of a text, with their ends.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', rest.as_bytes()).map_or(rest.len(), |newline| newline + 1);
+        let (line, after) = rest.split_at(end);
+        rest = after;
+        (!line.is_empty()).then_some(line)
+    })
+}
+
 /// A text whose quoted lines lose their marks; `None` where none is quoted.
 fn unquoted(text: &str) -> Option<String> {
-    if !(text.starts_with("> ") || text.contains("\n> ")) {
+    if !text.starts_with("> ") && memchr::memmem::find(text.as_bytes(), b"\n> ").is_none() {
         return None;
     }
     let lines: Vec<&str> = text.lines().map(|line| line.strip_prefix("> ").unwrap_or(line)).collect();
@@ -411,7 +437,7 @@ fn is_name(line: &str) -> bool {
 }
 
 /// Whether nothing but blanks stands before a place in its line.
-fn starts_line(text: &str, at: usize) -> bool {
+pub(super) fn starts_line(text: &str, at: usize) -> bool {
     let before = text[..at].trim_end_matches([' ', '\t']);
     before.is_empty() || before.ends_with('\n')
 }
@@ -428,7 +454,7 @@ fn is_field(line: &str) -> bool {
 }
 
 /// The beginning of a text, at most `most` bytes of it.
-fn cut(text: &str, most: usize) -> &str {
+pub(super) fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 

@@ -5,7 +5,6 @@ mod approval;
 mod failures;
 mod follow_up;
 mod frame;
-mod marks;
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
