@@ -22,7 +22,7 @@ use crate::gateway::{
     policy_hash,
 };
 use crate::protocol::Timestamp;
-use crate::providers::{Client, Pictures, Target, TurnStore};
+use crate::providers::{Client, ClientError, Pictures, Target, TurnStore};
 use crate::routing::{self, Classifier, Embedded, LlmClassifier, LlmSettings, Policy, Rules, Thresholds};
 use crate::server::serve;
 use crate::store::{OpenError, Store};
@@ -42,7 +42,7 @@ pub enum AppError {
     Upstream(String),
     /// TLS cannot be set up.
     #[error("cannot set up connections: {0}")]
-    Client(#[from] reqwest::Error),
+    Client(#[from] ClientError),
     /// The address is taken or not ours.
     #[error(
         "cannot listen on {address}: {source}; set server.port (or PORT) to another one, or end the program that uses it"

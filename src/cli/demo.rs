@@ -227,7 +227,7 @@ async fn send(client: &Client, url: &str, prompt: &Prompt, id: &str) -> anyhow::
     headers.insert("x-request-id", HeaderValue::try_from(id)?);
     let body = Bytes::from(prompt.body().to_string());
     let url = format!("{url}/v1/chat/completions").parse()?;
-    let mut reply = client.post((Duration::from_secs(5), true), Provider::Xrouter, url, headers, body).await?;
+    let mut reply = client.post((Duration::from_secs(5), true), Provider::Xrouter, &url, headers, body).await?;
     while reply.chunk().await?.is_some() {}
     Ok(())
 }

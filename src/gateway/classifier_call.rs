@@ -51,7 +51,7 @@ impl ClassifierCall {
         let provider = Provider::OpenaiCompatible;
         let mut reply = self
             .client
-            .post((CONNECT, self.local), provider, self.url.clone(), self.headers.clone(), body)
+            .post((CONNECT, self.local), provider, &self.url, self.headers.clone(), body)
             .await
             .map_err(|error| ask_error(&error))?;
         if reply.status.is_success() && FRAMING.is_type(reply.content_type()) {

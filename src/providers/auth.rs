@@ -1,7 +1,8 @@
 //! How a call shows who makes it: the headers of every call, the key among them.
 
-use reqwest::Request;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use bytes::Bytes;
+use hyper::Request;
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 
 use super::Dialect;
 use super::openai::{Key, quirks};
@@ -25,7 +26,7 @@ impl Auth {
     }
 
     /// Completes a request whose address and body are final: a signature would be made of them.
-    pub(super) fn sign(&self, request: &mut Request) {
+    pub(super) fn sign(&self, request: &mut Request<Bytes>) {
         match self {
             Auth::Headers(headers) => request.headers_mut().clone_from(headers),
         }
@@ -96,8 +97,6 @@ pub fn base_headers(api_key: Option<&Secret>) -> Option<HeaderMap> {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::Method;
-
     use super::*;
     use crate::config::{Sources, load};
 
@@ -110,7 +109,7 @@ mod tests {
             );
             let loaded = load(&Sources::from_toml(toml)).unwrap_or_else(|error| panic!("{error}"));
             let upstream = loaded.upstreams.all().next().unwrap();
-            let mut request = Request::new(Method::POST, "https://x.example".parse().unwrap());
+            let mut request = Request::new(Bytes::new());
             Auth::of(upstream, Dialect::of(upstream)).unwrap().sign(&mut request);
             assert_eq!(request.headers()["x-team"], "t");
             request.headers().get(name).map(|value| value.to_str().unwrap().to_owned())

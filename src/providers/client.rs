@@ -1,13 +1,29 @@
 //! Sends requests to upstreams: connections, pools, the time limit for connecting. `pictures.rs` has a client of its
 //! own.
+//!
+//! Most requests go over a pool of hyper's. Where the system has a proxy for an address, reqwest sends them: it knows all
+//! kinds of proxies, and costs a third more.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
+use async_compression::tokio::bufread::GzipDecoder;
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, StatusCode, Url};
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::client::legacy;
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
+use tokio_util::io::{ReaderStream, StreamReader};
+use url::Url;
 
+use super::connector::{ConnectTimedOut, Connector, connector, tls};
 use super::{ProviderError, Target};
 use crate::catalog::Provider;
 use crate::telemetry::spans::TraceContext;
@@ -19,12 +35,38 @@ const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 /// How long an idle connection is kept.
 const POOL_IDLE: Duration = Duration::from_secs(90);
+/// Most idle connections that are kept to one host.
+const MOST_IDLE: usize = 256;
 
 /// Sends requests. Cheap to clone; the pools are shared.
 #[derive(Debug, Clone)]
 pub struct Client {
-    /// By connect time-out, and whether the system's proxy is passed by.
-    pools: HashMap<(Duration, bool), reqwest::Client>,
+    /// By connect time-out, and whether the system's proxy is passed by. There are few.
+    pools: Vec<((Duration, bool), Pool)>,
+}
+
+#[derive(Debug, Clone)]
+struct Pool {
+    direct: legacy::Client<Connector, Full<Bytes>>,
+    /// Where the system's proxies are asked.
+    proxied: Option<Proxied>,
+}
+
+#[derive(Debug, Clone)]
+struct Proxied {
+    matcher: Arc<Matcher>,
+    client: reqwest::Client,
+}
+
+/// A client cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The system's root certificates cannot be read.
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+    /// A client of reqwest's cannot be built.
+    #[error(transparent)]
+    Reqwest(#[from] reqwest::Error),
 }
 
 /// An answer that has begun.
@@ -35,7 +77,25 @@ pub struct Reply {
     /// Its headers.
     pub headers: HeaderMap,
     provider: Provider,
-    response: reqwest::Response,
+    body: Body,
+}
+
+/// The rest of an answer.
+enum Body {
+    Plain(Incoming),
+    /// Compressed, though none was asked for.
+    Gzip(BoxStream<'static, io::Result<Bytes>>),
+    Proxied(reqwest::Response),
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Body::Plain(_) => "Plain",
+            Body::Gzip(_) => "Gzip",
+            Body::Proxied(_) => "Proxied",
+        })
+    }
 }
 
 impl Client {
@@ -43,27 +103,22 @@ impl Client {
     ///
     /// # Errors
     /// TLS cannot be set up.
-    #[expect(clippy::disallowed_methods, reason = "this builds the clients that others share")]
-    pub fn new(kinds: impl IntoIterator<Item = (Duration, bool)>) -> Result<Self, reqwest::Error> {
+    pub fn new(kinds: impl IntoIterator<Item = (Duration, bool)>) -> Result<Self, ClientError> {
         // A second call, as in tests, finds the provider installed: that is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut pools = HashMap::new();
+        let tls = tls()?;
+        let mut pools: Vec<((Duration, bool), Pool)> = Vec::new();
         for (connect, local) in kinds {
-            if pools.contains_key(&(connect, local)) {
+            if pools.iter().any(|(kind, _)| *kind == (connect, local)) {
                 continue;
             }
-            let mut builder = reqwest::Client::builder()
-                .connect_timeout(connect)
+            let direct = legacy::Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(POOL_IDLE)
-                .pool_max_idle_per_host(256)
-                .tcp_nodelay(true)
-                .redirect(reqwest::redirect::Policy::none())
-                // Retrying is the gateway's; this also saves a copy of every request.
-                .retry(reqwest::retry::never().max_retries_per_request(0));
-            if local {
-                builder = builder.no_proxy();
-            }
-            pools.insert((connect, local), builder.build()?);
+                .pool_max_idle_per_host(MOST_IDLE)
+                .build(connector(tls.clone(), connect));
+            let proxied = if local { None } else { Some(Proxied::new(tls.clone(), connect)?) };
+            pools.push(((connect, local), Pool { direct, proxied }));
         }
         Ok(Client { pools })
     }
@@ -82,8 +137,7 @@ impl Client {
     ) -> Result<Reply, ProviderError> {
         let upstream = &target.upstream;
         let kind = (upstream.timeouts.connect, upstream.endpoint.is_local());
-        let mut request = reqwest::Request::new(Method::POST, target.url(model, stream));
-        *request.body_mut() = Some(body.into());
+        let mut request = request(Method::POST, target.uri(model, stream)?, body);
         target.sign(&mut request);
         if let Some((parent, state)) = trace.map(TraceContext::headers) {
             let state = state.and_then(|state| HeaderValue::try_from(state).ok());
@@ -98,10 +152,10 @@ impl Client {
     ///
     /// # Errors
     /// No connection, or it broke.
-    pub async fn models(&self, target: &Target, url: Url) -> Result<Reply, ProviderError> {
+    pub async fn models(&self, target: &Target, url: &Url) -> Result<Reply, ProviderError> {
         let upstream = &target.upstream;
         let kind = (upstream.timeouts.connect, upstream.endpoint.is_local());
-        let mut request = reqwest::Request::new(Method::GET, url);
+        let mut request = request(Method::GET, uri(upstream.provider, url)?, Bytes::new());
         target.sign(&mut request);
         self.send(kind, upstream.provider, request).await
     }
@@ -114,13 +168,12 @@ impl Client {
         &self,
         kind: (Duration, bool),
         provider: Provider,
-        url: Url,
+        url: &Url,
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Reply, ProviderError> {
-        let mut request = reqwest::Request::new(Method::POST, url);
+        let mut request = request(Method::POST, uri(provider, url)?, body);
         *request.headers_mut() = headers;
-        *request.body_mut() = Some(body.into());
         self.send(kind, provider, request).await
     }
 
@@ -128,15 +181,86 @@ impl Client {
         &self,
         kind: (Duration, bool),
         provider: Provider,
-        request: reqwest::Request,
+        request: Request<Bytes>,
     ) -> Result<Reply, ProviderError> {
-        let pool = self.pools.get(&kind).or_else(|| self.pools.values().next());
-        let Some(pool) = pool else {
+        let pool = self.pools.iter().find(|(it, _)| *it == kind).or_else(|| self.pools.first());
+        let Some((_, pool)) = pool else {
             return Err(ProviderError::Unreachable { provider, reason: "no connection pool".to_owned() });
         };
-        let response = pool.execute(request).await.map_err(|error| unreachable(provider, error, kind.0))?;
-        Ok(Reply { status: response.status(), headers: response.headers().clone(), provider, response })
+        if let Some(proxied) =
+            pool.proxied.as_ref().filter(|proxied| proxied.matcher.intercept(request.uri()).is_some())
+        {
+            return proxied.send(provider, request, kind.0).await;
+        }
+        let response = pool.direct.request(request.map(Full::new)).await;
+        let (head, body) = response.map_err(|error| unreachable(provider, &error, kind.0))?.into_parts();
+        let body = if is_gzip(&head.headers) { gunzip(body) } else { Body::Plain(body) };
+        Ok(Reply { status: head.status, headers: head.headers, provider, body })
     }
+}
+
+impl Proxied {
+    #[expect(clippy::disallowed_methods, reason = "this builds the clients that others share")]
+    fn new(mut tls: ClientConfig, connect: Duration) -> Result<Self, reqwest::Error> {
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .connect_timeout(connect)
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(MOST_IDLE)
+            .tcp_nodelay(true)
+            .redirect(reqwest::redirect::Policy::none())
+            // Retrying is the gateway's; this also saves a copy of every request.
+            .retry(reqwest::retry::never().max_retries_per_request(0))
+            .build()?;
+        Ok(Proxied { matcher: Arc::new(Matcher::from_system()), client })
+    }
+
+    async fn send(
+        &self,
+        provider: Provider,
+        request: Request<Bytes>,
+        connect: Duration,
+    ) -> Result<Reply, ProviderError> {
+        let failed = |error: reqwest::Error| {
+            if error.is_timeout() {
+                // `connect_timeout` is the only limit that the client itself has.
+                return ProviderError::Timeout { provider, limit: connect };
+            }
+            ProviderError::Unreachable { provider, reason: cause(&error.without_url()) }
+        };
+        let request = reqwest::Request::try_from(request).map_err(failed)?;
+        let response = self.client.execute(request).await.map_err(failed)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok(Reply { status, headers, provider, body: Body::Proxied(response) })
+    }
+}
+
+fn request(method: Method, uri: Uri, body: Bytes) -> Request<Bytes> {
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    request
+}
+
+/// An address as hyper has it.
+///
+/// # Errors
+/// It has characters that no address has, which only a configured one can.
+pub(super) fn uri(provider: Provider, url: &Url) -> Result<Uri, ProviderError> {
+    url.as_str().parse().map_err(|error: hyper::http::uri::InvalidUri| ProviderError::Unreachable {
+        provider,
+        reason: format!("its address cannot be used: {error}"),
+    })
+}
+
+fn is_gzip(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"))
+}
+
+fn gunzip(body: Incoming) -> Body {
+    let read = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
+    Body::Gzip(ReaderStream::new(GzipDecoder::new(read)).boxed())
 }
 
 impl Reply {
@@ -152,10 +276,21 @@ impl Reply {
     /// The connection broke.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, ProviderError> {
         let provider = self.provider;
-        self.response.chunk().await.map_err(|error| ProviderError::Unreachable {
+        let broke = |reason: String| ProviderError::Unreachable {
             provider,
-            reason: format!("its answer broke off ({})", cause(&error)),
-        })
+            reason: format!("its answer broke off ({reason})"),
+        };
+        match &mut self.body {
+            Body::Proxied(response) => response.chunk().await.map_err(|error| broke(cause(&error))),
+            Body::Gzip(pieces) => pieces.next().await.transpose().map_err(|error| broke(cause(&error))),
+            Body::Plain(body) => loop {
+                let Some(frame) = body.frame().await else { break Ok(None) };
+                // What is no data is a trailer.
+                if let Ok(data) = frame.map_err(|error| broke(cause(&error)))?.into_data() {
+                    break Ok(Some(data));
+                }
+            },
+        }
     }
 
     /// The whole body.
@@ -180,19 +315,21 @@ impl Reply {
     }
 }
 
-fn unreachable(provider: Provider, error: reqwest::Error, connect: Duration) -> ProviderError {
-    // `connect_timeout` is the only limit that the client itself has.
-    if error.is_timeout() {
+fn unreachable(provider: Provider, error: &legacy::Error, connect: Duration) -> ProviderError {
+    if causes(error).any(|cause| cause.is::<ConnectTimedOut>()) {
         return ProviderError::Timeout { provider, limit: connect };
     }
-    ProviderError::Unreachable { provider, reason: cause(&error.without_url()) }
+    ProviderError::Unreachable { provider, reason: cause(error) }
+}
+
+/// An error and what it came from, outermost first.
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
 }
 
 /// The innermost cause, which says most ("connection refused").
-fn cause(error: &reqwest::Error) -> String {
-    let mut deepest: &dyn std::error::Error = error;
-    while let Some(next) = deepest.source() {
-        deepest = next;
-    }
-    deepest.to_string()
+fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
 }

@@ -8,6 +8,7 @@ mod anthropic;
 mod auth;
 mod client;
 mod cohere;
+mod connector;
 mod dialect;
 mod drops;
 mod error;
@@ -30,7 +31,7 @@ mod translator;
 mod turn_store;
 
 pub use auth::base_headers;
-pub use client::{Client, Reply};
+pub use client::{Client, ClientError, Reply};
 pub use dialect::{Answer, Asked, Context, Dialect, Fetched, Outbound};
 pub use drops::EncodeError;
 pub use error::{ProviderError, Verdict};

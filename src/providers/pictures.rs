@@ -8,8 +8,8 @@ use base64::Engine as _;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Url, redirect};
 
-use super::ProviderError;
 use super::dialect::Fetched;
+use super::{ClientError, ProviderError};
 use crate::protocol::Conversation;
 use crate::protocol::conversation::{Image, PartKind, Turn};
 
@@ -56,7 +56,7 @@ impl Pictures {
     /// # Errors
     /// TLS cannot be set up.
     #[expect(clippy::disallowed_methods, reason = "this one keeps out of private networks, the other must not")]
-    pub fn new() -> Result<Self, reqwest::Error> {
+    pub fn new() -> Result<Self, ClientError> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .https_only(true)

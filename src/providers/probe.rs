@@ -21,7 +21,7 @@ pub async fn models(client: &Client, target: &Target, limit: Duration) -> Result
         let mut all = Vec::new();
         let mut url = target.models_url();
         for _ in 0..PAGES {
-            let mut reply = client.models(target, url.clone()).await?;
+            let mut reply = client.models(target, &url).await?;
             if !reply.status.is_success() {
                 return Err(refusal(reply, target).await);
             }

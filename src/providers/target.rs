@@ -1,9 +1,14 @@
 //! An upstream prepared for calls: everything that does not change from one request to the next.
 
-use super::Dialect;
+use bytes::Bytes;
+use hyper::{Request, Uri};
+use url::Url;
+
 use super::auth::Auth;
+use super::client::uri;
 use super::listing::{ListedAt, listing};
 use super::openai::{CallAt, quirks};
+use super::{Dialect, ProviderError};
 use crate::catalog::{Capabilities, Catalog, Price};
 use crate::config::Upstream;
 
@@ -19,11 +24,11 @@ pub struct Target {
     /// What its own model can do: as configured, else as the catalogue has it. Nothing where the model is the request's.
     capabilities: Option<Capabilities>,
     /// The root of its API.
-    root: reqwest::Url,
+    root: Url,
     /// How a call shows who makes it.
     auth: Auth,
     /// Where its own model is asked, plain and streamed: made once.
-    chat: Option<[reqwest::Url; 2]>,
+    chat: Option<[Uri; 2]>,
 }
 
 /// Where an upstream's price comes from.
@@ -62,7 +67,9 @@ impl Target {
         let capabilities = upstream.model.as_deref().map(|model| capabilities(&upstream, model, catalog));
         let mut target = Target { upstream, dialect, pricing, capabilities, root, auth, chat: None };
         if let Some(model) = target.upstream.model.as_deref() {
-            target.chat = Some([false, true].map(|stream| target.chat_url(model, stream)));
+            let uri =
+                |stream| uri(target.upstream.provider, &target.url(model, stream)).map_err(|error| error.to_string());
+            target.chat = Some([uri(false)?, uri(true)?]);
         }
         Ok(target)
     }
@@ -74,20 +81,24 @@ impl Target {
     }
 
     /// Puts its headers on a request, among them what shows who makes it. The request's address and body are final.
-    pub(super) fn sign(&self, request: &mut reqwest::Request) {
+    pub(super) fn sign(&self, request: &mut Request<Bytes>) {
         self.auth.sign(request);
+    }
+
+    /// Where an answer of a model is asked for, as it is sent.
+    ///
+    /// # Errors
+    /// The address cannot be used.
+    pub(super) fn uri(&self, model: &str, stream: bool) -> Result<Uri, ProviderError> {
+        match &self.chat {
+            Some(chat) if self.upstream.model.as_deref() == Some(model) => Ok(chat[usize::from(stream)].clone()),
+            _ => uri(self.upstream.provider, &self.url(model, stream)),
+        }
     }
 
     /// Where an answer of a model is asked for.
     #[must_use]
-    pub fn url(&self, model: &str, stream: bool) -> reqwest::Url {
-        match &self.chat {
-            Some(chat) if self.upstream.model.as_deref() == Some(model) => chat[usize::from(stream)].clone(),
-            _ => self.chat_url(model, stream),
-        }
-    }
-
-    fn chat_url(&self, model: &str, stream: bool) -> reqwest::Url {
+    pub fn url(&self, model: &str, stream: bool) -> Url {
         match self.dialect {
             Dialect::Anthropic => self.below(&["messages"]),
             Dialect::Cohere | Dialect::CohereV1 => self.below(&["chat"]),
@@ -110,7 +121,7 @@ impl Target {
 
     /// Where its models are listed; a cursor is added by the caller.
     #[must_use]
-    pub fn models_url(&self) -> reqwest::Url {
+    pub fn models_url(&self) -> Url {
         let listing = listing(self.upstream.provider);
         let with_path = |path: &str| {
             let mut url = self.root.clone();
@@ -132,13 +143,13 @@ impl Target {
         url
     }
 
-    fn below(&self, segments: &[&str]) -> reqwest::Url {
+    fn below(&self, segments: &[&str]) -> Url {
         below(self.root.clone(), segments)
     }
 
     /// Azure's four kinds of base URL: a resource, one with `/openai`, a whole deployment, and the newer `/openai/v1`
     /// that names no version. `services.ai.azure.com/models` is the fifth.
-    fn azure(&self, model: &str) -> reqwest::Url {
+    fn azure(&self, model: &str) -> Url {
         if self.upstream.azure_version().is_none() {
             return self.below(&["chat", "completions"]);
         }
@@ -155,7 +166,7 @@ impl Target {
         url
     }
 
-    fn dated(&self, url: &mut reqwest::Url) {
+    fn dated(&self, url: &mut Url) {
         if let Some(version) = self.upstream.azure_version() {
             url.query_pairs_mut().append_pair("api-version", version);
         }
@@ -172,7 +183,7 @@ impl Target {
     }
 }
 
-fn below(mut url: reqwest::Url, segments: &[&str]) -> reqwest::Url {
+fn below(mut url: Url, segments: &[&str]) -> Url {
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(segments);
     }

@@ -35,7 +35,7 @@ pub(super) fn pull(engine: &Engine, model: &str, scene: &Scene) -> Result<(), St
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = Bytes::from(serde_json::json!({ "model": model, "stream": true }).to_string());
         let kind = (upstream.timeouts.connect, upstream.endpoint.is_local());
-        let reply = client.post(kind, Provider::Ollama, url, headers, body).await;
+        let reply = client.post(kind, Provider::Ollama, &url, headers, body).await;
         let mut reply = reply.map_err(|error| error.to_string())?;
         if !reply.status.is_success() {
             let body = reply.body().await.unwrap_or_default();
