@@ -13,9 +13,9 @@ const CONVERSATIONS: u32 = 1_000;
 const CACHE_MS: i64 = 300_000;
 /// Tokens of an agent's system prompt and tools.
 const HARNESS: u64 = 11_000;
-const RULE: SessionRule = SessionRule { idle_ms: CACHE_MS, cache_ms: CACHE_MS, when_cheaper: true };
+const RULE: SessionRule = SessionRule { idle_ms: CACHE_MS, cache_ms: CACHE_MS, when_cheaper: true, escalates: true };
 /// Of a hundred turns that need a tier, how many are decided as cheap and as medium: from the harness corpus.
-const DECIDED: [[u32; 2]; 3] = [[96, 4], [52, 10], [4, 11]];
+const DECIDED: [[u32; 2]; 3] = [[100, 0], [38, 52], [2, 6]];
 const MODELS: [(Provider, &str); 3] =
     [(Provider::Openai, "gpt-5-nano"), (Provider::Openai, "gpt-5.6-terra"), (Provider::Anthropic, "claude-sonnet-5-5")];
 

@@ -40,7 +40,7 @@ impl Router {
             step: Some(input.step),
             text: Some(Cow::Borrowed(&input.text)),
             tools: Some(request.tools as u64),
-            failures: Some(routing::failures(request) as u64),
+            failures: Some(input.failures as u64),
             model: Some(Cow::Borrowed(&request.model)),
             key: Some(Cow::Borrowed("")),
             effort: Some(Cow::Borrowed("")),

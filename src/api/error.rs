@@ -9,6 +9,7 @@ use poem_openapi::{ApiResponse, Object};
 use crate::gateway::{GatewayError, Reason, Unsupported};
 use crate::protocol::{ErrorBody, ErrorEnvelope, RequestError};
 use crate::providers::{EncodeError, ProviderError, Verdict, whole_seconds};
+use crate::routing::UnknownName;
 use crate::store::StoreError;
 
 /// An error answer.
@@ -98,7 +99,8 @@ impl From<&GatewayError> for ApiError {
                 answer.body.param = param.map(str::to_owned);
             }
             Reason::Request(RequestError::Field { param, .. }) => answer.body.param = Some(param.clone()),
-            Reason::Tier(_) => answer.body.param = Some("X-Xrouter-Tier".to_owned()),
+            Reason::Name(UnknownName::Tier(_)) => answer.body.param = Some("X-Xrouter-Tier".to_owned()),
+            Reason::Name(UnknownName::Preset(_)) => answer.body.param = Some("model".to_owned()),
             Reason::Limit { limit, .. } => {
                 answer.body.param = matches!(limit, Unsupported::Context { .. }).then(|| "messages".to_owned());
             }

@@ -15,6 +15,8 @@ pub enum Step {
     /// An agent goes on with what a person asked before: after tool results, or a message of its own.
     #[serde(alias = "loop")]
     ToolLoop,
+    /// The same, where the newest tool results show that it fails again and again.
+    StuckLoop,
     /// An agent's own errand: a title, tags, the summary of a chat.
     #[serde(alias = "side_call")]
     BackgroundCall,
@@ -22,7 +24,7 @@ pub enum Step {
 
 impl Step {
     /// All kinds.
-    pub const ALL: [Step; 4] = [Step::Turn, Step::Approval, Step::ToolLoop, Step::BackgroundCall];
+    pub const ALL: [Step; 5] = [Step::Turn, Step::Approval, Step::ToolLoop, Step::StuckLoop, Step::BackgroundCall];
 
     /// Its name in rules, explanations and the history.
     #[must_use]
@@ -31,8 +33,15 @@ impl Step {
             Step::Turn => "turn",
             Step::Approval => "approval",
             Step::ToolLoop => "tool_loop",
+            Step::StuckLoop => "stuck_loop",
             Step::BackgroundCall => "background_call",
         }
+    }
+
+    /// Whether a rule that names this kind means a step: a loop that is stuck is a tool loop too.
+    #[must_use]
+    pub fn is_a(self, kind: Step) -> bool {
+        self == kind || (self, kind) == (Step::StuckLoop, Step::ToolLoop)
     }
 
     /// The kind of a name. The names of versions before (`loop`, `side_call`) stand in files and are read too.
@@ -67,5 +76,6 @@ mod tests {
             assert_eq!(serde_json::from_value::<Step>(name.into()).unwrap(), step);
         }
         assert_eq!(Step::from_name("question"), None);
+        assert!(Step::StuckLoop.is_a(Step::ToolLoop) && !Step::ToolLoop.is_a(Step::StuckLoop));
     }
 }

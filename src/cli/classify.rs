@@ -142,7 +142,7 @@ async fn many(file: &Path, sources: &Sources, latency: bool) -> Result<(), Failu
         let (decided, _) = offline
             .decide(&request, extent, head.headers.as_ref())
             .await
-            .map_err(|error| invalid(format!("X-Xrouter-Tier: {error}")))?;
+            .map_err(|error| invalid(error.to_string()))?;
         if latency {
             took.push(begun.elapsed());
             continue;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use super::{Failure, load};
 use crate::app;
-use crate::catalog::{ByTier, UnknownTier};
+use crate::catalog::ByTier;
 use crate::config::{Sources, Strategy};
 use crate::gateway::estimated_tokens;
 use crate::protocol::{ChatRequest, Timestamp};
 use crate::routing::{
-    self, Classified, Classifier, Decided, Embedded, Facts, Input, Policy, Rules, TIER_HEADER, Thresholds,
+    self, Classified, Classifier, Decided, Embedded, Facts, Input, Policy, Rules, TIER_HEADER, Thresholds, UnknownName,
 };
 
 /// Decides on requests as a router would whose conversations have just begun. What it does not know of a request, such as
@@ -60,13 +60,13 @@ impl Offline {
     /// The decision on a request, and on its headers if they are known.
     ///
     /// # Errors
-    /// A header names no tier.
+    /// A header names no tier, or the model no preset.
     pub(super) async fn decide(
         &self,
         request: &ChatRequest<'_>,
         extent: Extent,
         headers: Option<&BTreeMap<String, String>>,
-    ) -> Result<(Decided, Option<Classified>), UnknownTier> {
+    ) -> Result<(Decided, Option<Classified>), UnknownName> {
         let headers: Option<Vec<(String, String)>> =
             headers.map(|all| all.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect());
         let tier = headers.iter().flatten().find(|(name, _)| name == TIER_HEADER).map(|(_, value)| value.as_str());
@@ -80,7 +80,7 @@ impl Offline {
             text: Some(Cow::Borrowed(&input.text)),
             tokens: (is_conversation && rules.count_tokens()).then(|| estimated_tokens(request)),
             tools: is_conversation.then_some(request.tools as u64),
-            failures: (is_conversation && rules.count_failures()).then(|| routing::failures(request) as u64),
+            failures: is_conversation.then_some(input.failures as u64),
             model: model.map(Cow::Borrowed),
             effort: is_request.then(|| Cow::Borrowed(request.wishes.reasoning_effort.as_deref().unwrap_or_default())),
             headers: headers.as_deref().map(Cow::Borrowed),

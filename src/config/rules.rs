@@ -48,7 +48,7 @@ pub struct Rule {
     pub key: Vec<String>,
     /// Hours of the day in UTC, as `22-6`: from the first hour to before the second.
     pub hours: Option<String>,
-    /// Kinds of step: `turn`, `approval`, `tool_loop`, `background_call`.
+    /// Kinds of step: `turn`, `approval`, `tool_loop` (also `stuck_loop`), `stuck_loop`, `background_call`.
     pub step: Vec<String>,
     /// Values of the request's `reasoning_effort`.
     pub reasoning_effort: Vec<String>,
@@ -124,7 +124,11 @@ impl Rule {
         }
         for step in &self.step {
             if Step::from_name(step).is_none() {
-                problem("step", format!("`{step}` is no step"), "turn, approval, tool_loop or background_call");
+                problem(
+                    "step",
+                    format!("`{step}` is no step"),
+                    "turn, approval, tool_loop, stuck_loop or background_call",
+                );
             }
         }
     }

@@ -12,7 +12,7 @@ use super::problem::Problem;
 #[serde(deny_unknown_fields)]
 pub struct Session {
     /// Keep a conversation's tier: up at once, down where it is cheaper or after a pause. A tool loop keeps its tier,
-    /// unless a step comes more than `idle_s` after the one before, or no upstream of the tier can take the request.
+    /// unless it is stuck, a step comes more than `idle_s` after the one before, or no upstream of the tier can take the request.
     pub enabled: bool,
     /// Know conversations from other routers too, through the Redis of `cache.redis_url`. Each request then asks it.
     pub shared: bool,
@@ -24,6 +24,8 @@ pub struct Session {
     pub cache_s: u64,
     /// Go down before that where the next turn is cheaper there, all of its input read anew.
     pub down_when_cheaper: bool,
+    /// Raise a tool loop by one tier when its tool results fail again and again.
+    pub up_when_stuck: bool,
     /// How many conversations are remembered.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub max_entries: u64,

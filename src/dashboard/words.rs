@@ -1,6 +1,11 @@
 //! The pages' texts, in English and Chinese.
 
+use std::borrow::Cow;
+
 use poem::Request;
+
+use crate::routing::in_chinese;
+use crate::store::Row;
 
 /// All texts of the pages.
 #[derive(Debug)]
@@ -144,6 +149,14 @@ const CHINESE: Words = Words {
     wrong_key: "密钥不正确。",
     broken: "暂时无法读取历史记录，原因见路由器日志。",
 };
+
+impl Words {
+    /// Why a request was decided as it was, in the page's language. It is kept in English; what has no Chinese words stays.
+    pub(super) fn reason<'a>(&self, row: &'a Row) -> Cow<'a, str> {
+        let reason = row.reason.as_deref().unwrap_or_default();
+        if self.lang == "zh" { in_chinese(reason).into() } else { reason.into() }
+    }
+}
 
 /// The texts for a request: `?lang=`, else the browser's first language that is known here.
 pub(super) fn words(request: &Request) -> &'static Words {

@@ -7,9 +7,9 @@ use super::requirements::Requirements;
 use super::sessions::{Held, write};
 use super::{ChatCall, Gateway};
 use crate::cache::{Key, Remembered};
-use crate::catalog::{Judge, Tier, UnknownTier};
+use crate::catalog::{Judge, Tier};
 use crate::protocol::{ChatRequest, TokenUsage};
-use crate::routing::{self, Classified, Classifier, Decided, Facts, Input, Named, Verdict};
+use crate::routing::{self, Classified, Classifier, Decided, Facts, Input, Named, UnknownName, Verdict};
 use crate::store::Features;
 
 /// A decision, what it took, and what is kept of it.
@@ -33,14 +33,14 @@ impl Gateway {
     /// Decides. With `remember`, something comes of it.
     ///
     /// # Errors
-    /// The request's header names no tier.
+    /// The request's header names no tier, or its model no preset.
     pub(super) async fn decide(
         &self,
         request: &ChatRequest<'_>,
         requirements: &Requirements,
         call: &ChatCall,
         remember: bool,
-    ) -> Result<Settled, UnknownTier> {
+    ) -> Result<Settled, UnknownName> {
         let begun = Instant::now();
         let took = || i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX);
         let named = routing::named(&request.model, call.tier_header.as_deref())?;
@@ -123,7 +123,7 @@ impl Gateway {
             text_chars: None,
             tokens: rules.count_tokens().then(|| requirements.tokens(request)),
             tools: Some(request.tools as u64),
-            failures: rules.count_failures().then(|| routing::failures(request) as u64),
+            failures: Some(input.failures as u64),
             model: Some(Cow::Borrowed(&request.model)),
             key: Some(Cow::Borrowed(call.caller.scope())),
             effort: Some(Cow::Borrowed(request.wishes.reasoning_effort.as_deref().unwrap_or_default())),

@@ -30,11 +30,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::cache::{Answers, Cache};
-use crate::catalog::{ByTier, Catalog, Source, Tier, UnknownTier};
+use crate::catalog::{ByTier, Catalog, Source, Tier};
 use crate::config::Strategy;
 use crate::protocol::{Arrival, Caller, ChatRequest, RequestError, RequestId};
 use crate::providers::{Client, Pictures, ProviderError, Target, TurnStore};
-use crate::routing::{Classifier, Policy};
+use crate::routing::{Classifier, Policy, UnknownName};
 use crate::telemetry::events;
 use crate::telemetry::spans::TraceContext;
 
@@ -194,9 +194,9 @@ pub enum Reason {
     /// It cannot be read.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// Its tier header names no tier.
-    #[error("X-Xrouter-Tier: {0}")]
-    Tier(#[from] UnknownTier),
+    /// It names a tier or a preset that there is not.
+    #[error(transparent)]
+    Name(#[from] UnknownName),
     /// No tier from the decided one up can take it.
     #[error("no tier from {tier} up can take this request: {limit}")]
     Limit {

@@ -84,7 +84,12 @@ impl Sessions {
     #[must_use]
     pub fn rule(config: &config::Session) -> SessionRule {
         let ms = |seconds: u64| i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        SessionRule { idle_ms: ms(config.idle_s), cache_ms: ms(config.cache_s), when_cheaper: config.down_when_cheaper }
+        SessionRule {
+            idle_ms: ms(config.idle_s),
+            cache_ms: ms(config.cache_s),
+            when_cheaper: config.down_when_cheaper,
+            escalates: config.up_when_stuck,
+        }
     }
 
     /// The conversation of a request: by the name that the client gave, else by how it begins.
@@ -231,6 +236,7 @@ mod tests {
             idle_s: 60,
             cache_s: 60,
             down_when_cheaper: true,
+            up_when_stuck: true,
             max_entries: 10,
         };
         let sessions = Sessions::new(&config, None);

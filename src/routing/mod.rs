@@ -16,11 +16,11 @@ mod session;
 
 pub use classifier::{
     Ask, AskError, AskPiece, Classified, Classifier, Embedded, Failure, Feature, Input, LlmClassifier, LlmSettings,
-    Thresholds, UnreadableModel, failures, in_chinese, input, opening, prepare,
+    Thresholds, UnreadableModel, in_chinese, input, opening, prepare,
 };
 pub use decision::{Decision, Verdict};
 pub use facts::{Facts, Named, Recalled};
-pub use forced::{TIER_HEADER, named};
+pub use forced::{TIER_HEADER, UnknownName, named};
 pub use order::{Ranked, attempt_order};
 pub use policy::{Decided, Policy};
 pub use rules::{Rules, Unapplied};

@@ -109,12 +109,6 @@ impl Rules {
         self.rules.iter().any(|ready| ready.rule.min_tokens.is_some() || ready.rule.max_tokens.is_some())
     }
 
-    /// Whether one looks at the number of failures.
-    #[must_use]
-    pub fn count_failures(&self) -> bool {
-        self.rules.iter().any(|ready| ready.rule.min_failures.is_some())
-    }
-
     /// The headers that they look at, in lower case.
     pub fn headers(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().flat_map(|rule| rule.headers.iter().map(|(name, _)| name.as_str()))
@@ -206,7 +200,7 @@ impl Ready {
         let score = |limit: Option<f64>, of: fn(f64, f64) -> bool| {
             Some(limit.is_none_or(|limit| score.is_some_and(|score| of(score, limit))))
         };
-        let no = fails(among(&rule.step, facts.step.map(Step::as_str)), "the kind of step")
+        let no = fails(is_step(&rule.step, facts.step), "the kind of step")
             || fails(among(&rule.key, facts.key.as_deref()), "the key's name")
             || fails(among(&rule.reasoning_effort, facts.effort.as_deref()), "the request's reasoning effort")
             || fails(Some(self.is_in_hours(facts.now_ms)), "the time")
@@ -261,9 +255,16 @@ fn among(list: &[String], word: Option<&str>) -> Option<bool> {
         return Some(true);
     }
     let word = word?;
-    // A word of an older version means the same step.
-    let same = |known: &String| known == word || Step::from_name(known).is_some_and(|step| step.as_str() == word);
-    Some(list.iter().any(same))
+    Some(list.iter().any(|known| known == word))
+}
+
+/// Whether a step is of a listed kind; an empty list wants none.
+fn is_step(list: &[String], step: Option<Step>) -> Option<bool> {
+    if list.is_empty() {
+        return Some(true);
+    }
+    let step = step?;
+    Some(list.iter().filter_map(|kind| Step::from_name(kind)).any(|kind| step.is_a(kind)))
 }
 
 /// Whether a figure is between two bounds, both inclusive.

@@ -43,12 +43,24 @@ pub struct SessionRule {
     pub cache_ms: i64,
     /// Whether it may also go down before, where that is cheaper.
     pub when_cheaper: bool,
+    /// Whether a tool loop that fails again and again goes up.
+    pub escalates: bool,
 }
 
-/// The tier of a tool loop's step, which is not asked again.
+/// The tier of a tool loop's step, which is not asked again: that of its turn, or the next one up where it fails again and
+/// again. Only a person's turn takes it down.
 pub(super) fn keeps(pin: &Pin, step: Step, rule: &SessionRule, now_ms: i64) -> Option<Decision> {
-    (step == Step::ToolLoop && !is_idle(pin, rule, now_ms))
-        .then(|| Decision::settled(pin.tier, Source::Session, "a tool loop keeps its turn's tier"))
+    if !step.is_a(Step::ToolLoop) || is_idle(pin, rule, now_ms) {
+        return None;
+    }
+    let up = pin.tier.and_up().get(1).filter(|_| step == Step::StuckLoop && rule.escalates);
+    Some(match up {
+        Some(up) => Decision {
+            reason: Cow::Owned(format!("a tool loop that fails again and again goes up from {}", pin.tier)),
+            ..Decision::settled(*up, Source::Session, "")
+        },
+        None => Decision::settled(pin.tier, Source::Session, "a tool loop keeps its turn's tier"),
+    })
 }
 
 /// What holds for a person's turn: up at once, down only where it is cheaper or after a pause.
@@ -120,7 +132,7 @@ fn step_cost(price: Option<Price>, step: &PromptCacheState, cached: u64) -> Opti
 mod tests {
     use super::*;
 
-    const RULE: SessionRule = SessionRule { idle_ms: 300_000, cache_ms: 300_000, when_cheaper: true };
+    const RULE: SessionRule = SessionRule { idle_ms: 300_000, cache_ms: 300_000, when_cheaper: true, escalates: true };
 
     fn asked(tier: Tier) -> Decision {
         Decision { tier, source: Source::Embedded, score: Some(0.5), confidence: None, reason: Cow::Borrowed("x") }
@@ -155,6 +167,19 @@ mod tests {
         }
         assert!(keeps(&pin, Step::Turn, &RULE, pin.last_ms).is_none());
         assert!(keeps(&pin, Step::ToolLoop, &RULE, pin.last_ms + 300_001).is_none(), "not for ever");
+    }
+
+    #[test]
+    fn a_tool_loop_that_fails_again_and_again_goes_up_once_a_time() {
+        let low = Pin { tier: Tier::Cheap, ..pin(None) };
+        let up = keeps(&low, Step::StuckLoop, &RULE, 2_000).unwrap();
+        assert_eq!((up.tier, up.source), (Tier::Medium, Source::Session));
+        assert_eq!(up.reason, "a tool loop that fails again and again goes up from cheap");
+        let higher = Pin { tier: up.tier, ..low };
+        assert_eq!(keeps(&higher, Step::ToolLoop, &RULE, 2_000).unwrap().tier, Tier::Medium, "it stays there");
+        assert_eq!(keeps(&pin(None), Step::StuckLoop, &RULE, 2_000).unwrap().tier, Tier::Frontier);
+        let never = SessionRule { escalates: false, ..RULE };
+        assert_eq!(keeps(&low, Step::StuckLoop, &never, 2_000).unwrap().tier, Tier::Cheap);
     }
 
     #[test]

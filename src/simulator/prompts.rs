@@ -56,25 +56,21 @@ pub fn prompts() -> &'static [Prompt] {
     const {
         &[
             plain("Good morning! Anything on my calendar today?"),
-            streamed(
-                "Explain the difference between a process and a thread, and compare when each is the better choice.",
-            ),
+            streamed("Why does my React component re-render twice?"),
             plain("今天天气怎么样？"),
             streamed(
                 "Prove that every bounded sequence of real numbers has a convergent subsequence, and derive which step fails in an infinite-dimensional space.",
             ),
             with_tools("Find the files that mention the billing address."),
             plain("Translate 'where is the train station' into French."),
-            streamed("请解释一下数据库索引的工作原理，并比较 B 树和哈希索引的优缺点。"),
+            streamed("请解释一下数据库索引的原理"),
             streamed(
                 "Design the architecture of a distributed job queue with exactly-once semantics. Consider network partitions, consensus, the race condition between lease expiry and completion, and justify every trade-off in depth.",
             ),
             plain("Thanks, that helped a lot!"),
-            plain(
-                "Write a SQL query that lists the ten customers with the highest revenue per month, and explain each step.",
-            ),
+            plain("Write a SQL query that returns the top 10 customers by revenue"),
             streamed("请严格证明该分布式锁的安全性：给出不变式，推导在时钟漂移下的边界条件，并分析其复杂度。"),
-            plain("What's the capital of Portugal?"),
+            plain("Debug: my Postgres query is slow, EXPLAIN shows seq scan on 40M rows"),
             with_tools(
                 "Refactor the payment module: find the root cause of the deadlock between the two writers, design a lock-free alternative, and prove that no update is lost.",
             ),
@@ -82,7 +78,7 @@ pub fn prompts() -> &'static [Prompt] {
                 "Summarise this meeting in five bullet points: we moved the launch to May, the budget stays, hiring is paused, the vendor contract ends in June, and the next review is on Friday.",
             ),
             plain("把这句话翻译成英文：会议改到明天下午三点。"),
-            streamed("Implement a function in Python that merges overlapping intervals, and explain its running time."),
+            streamed("Implement a function that reverses a linked list in Python"),
         ]
     }
 }

@@ -30,6 +30,16 @@ async fn the_overview_reads_well_when_there_is_nothing_yet_and_in_chinese() {
 }
 
 #[tokio::test]
+async fn the_reason_of_a_decision_stands_in_the_pages_language() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("")).await;
+    app.http.chat(&question("Prove that every finite integral domain is a field.")).await;
+    app.store.flush().await;
+    assert!(app.http.get("/dashboard?lang=en").await.text().contains("asks for a proof"));
+    assert!(app.http.get("/dashboard?lang=zh").await.text().contains("要求证明"));
+}
+
+#[tokio::test]
 async fn what_a_client_sends_is_text_on_the_page() {
     let fleet = Fleet::start().await;
     let app = TestApp::start(&fleet.toml("").replace("model = \"small\"", "")).await;

@@ -22,6 +22,11 @@ async fn a_client_that_names_a_tier_gets_it() {
     assert_eq!(response.route(), ("2", "frontier", "forced", "1"));
     let wrong = app.http.with("x-xrouter-tier", "huge").chat(&question("hi")).await;
     assert_eq!((wrong.status, wrong.json()["error"]["param"].as_str()), (400, Some("X-Xrouter-Tier")));
+    let mut body = question("hi");
+    body["model"] = json!("auto:best");
+    let wrong = app.http.chat(&body).await;
+    assert_eq!((wrong.status, wrong.json()["error"]["param"].as_str()), (400, Some("model")));
+    assert!(wrong.text().contains("auto:save, auto:balanced, auto:quality"), "{}", wrong.text());
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::json;
+use xrouter::catalog::Tier;
 use xrouter::routing::Policy;
 
 use crate::harness::{policy, tier_of};
@@ -75,6 +76,21 @@ fn everyday_requests_go_where_people_expect_them() {
         .map(|(text, tier)| format!("{text}: {} instead of {tier}", decide(text)))
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_readmes_table_is_what_is_decided() {
+    let readme = include_str!("../../README.md");
+    let table = readme.split("## What it decides").nth(1).unwrap().split("\n\n").nth(1).unwrap();
+    let rows: Vec<(&str, &str)> = table
+        .lines()
+        .skip(2)
+        .filter_map(|row| row.strip_prefix("| ")?.strip_suffix(" |")?.rsplit_once(" | "))
+        .collect();
+    assert_eq!(rows.len(), 15);
+    for (text, tier) in rows {
+        assert_eq!(Tier::from_number(decide(text)).unwrap().as_str(), tier, "{text}");
+    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(crate) fn tier_of(body: &str, policy: &Policy) -> u8 {
         text: Some(Cow::Borrowed(&input.text)),
         tokens: Some(0),
         tools: Some(request.tools as u64),
-        failures: Some(routing::failures(&request) as u64),
+        failures: Some(input.failures as u64),
         model: Some(Cow::Borrowed(&request.model)),
         key: Some(Cow::Borrowed("")),
         effort: Some(Cow::Borrowed(request.wishes.reasoning_effort.as_deref().unwrap_or_default())),

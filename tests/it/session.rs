@@ -63,6 +63,38 @@ async fn a_tool_loop_of_thirty_steps_never_switches() {
     }
 }
 
+#[tokio::test]
+async fn a_tool_loop_that_fails_again_and_again_goes_up_a_tier_and_a_person_takes_it_down() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("")).await;
+    let mut body = conversation(&["rename the file notes.txt to old.txt"]);
+    assert_eq!(app.http.chat(&body).await.route().1, "cheap");
+    let steps = [
+        ("mv: cannot stat 'notes.txt': No such file or directory", "cheap"),
+        ("readme.md", "cheap"),
+        ("mv: cannot stat 'notes.txt': No such file or directory", "medium"),
+        ("readme.md", "medium"),
+        ("mv: cannot stat 'notes.txt': No such file or directory", "medium"),
+        ("mv: cannot stat 'notes.txt': No such file or directory", "frontier"),
+        ("done", "frontier"),
+    ];
+    for (step, (result, tier)) in steps.into_iter().enumerate() {
+        let messages = body["messages"].as_array_mut().unwrap();
+        let id = format!("c{step}");
+        let call = json!({ "id": id, "type": "function", "function": { "name": "sh", "arguments": "{}" } });
+        messages.push(json!({ "role": "assistant", "content": null, "tool_calls": [call] }));
+        messages.push(json!({ "role": "tool", "tool_call_id": id, "content": result }));
+        let response = app.http.chat(&body).await;
+        assert_eq!((response.route().1, response.route().2), (tier, "session"), "step {step}");
+    }
+    let rows = app.rows().await;
+    assert_eq!(rows[3].reason.as_deref(), Some("a tool loop that fails again and again goes up from cheap"));
+    let messages = body["messages"].as_array_mut().unwrap();
+    messages.push(json!({ "role": "assistant", "content": "It is renamed." }));
+    messages.push(json!({ "role": "user", "content": "thanks" }));
+    assert_eq!(app.http.chat(&body).await.route().1, "cheap");
+}
+
 /// Agents put the time into their system message.
 #[tokio::test]
 async fn a_clock_in_the_system_message_begins_no_new_conversation() {

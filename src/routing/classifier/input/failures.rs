@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{Message, texts};
-use crate::protocol::ChatRequest;
 
 /// Characters at either end of a result that are looked at: an error begins a result, or ends its output.
 const LOOKED_AT: usize = 400;
@@ -27,27 +26,64 @@ static FAILED: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a test reads the expression that is compiled in")
 });
 
-/// How many tool results of the loop that runs, or that ran before a person spoke, tell of a failure.
-#[must_use]
-pub fn failures(request: &ChatRequest<'_>) -> usize {
-    let is_result = |message: &&Message<'_>| message.role == "tool" || message.role == "function";
-    let from_end = request.messages.iter().rev();
-    let results = from_end.skip_while(|message| message.role == "user").take_while(|message| message.role != "user");
-    results.filter(is_result).filter(|message| texts(message).any(failed)).count()
+/// What the tool results tell of failures, in the loop that runs, or that ran before a person spoke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Failures {
+    /// How many results tell of one.
+    pub(super) count: usize,
+    /// Whether the results since the last answer make the loop one that fails again and again, or even more so.
+    pub(super) grow: bool,
 }
 
-fn failed(text: &str) -> bool {
-    let head = text.char_indices().nth(LOOKED_AT).map_or(text, |(end, _)| &text[..end]);
-    if FAILED.is_match(head) {
-        return true;
+/// Reads the tool results of a conversation, the newest loop's alone.
+pub(super) fn failures(messages: &[Message<'_>]) -> Failures {
+    let from_end = messages.iter().rev();
+    let in_loop = from_end.skip_while(|message| message.role == "user").take_while(|message| message.role != "user");
+    // Newest first: what each result tells of a failure.
+    let mut told: Vec<Option<String>> = Vec::new();
+    let mut newest = None;
+    for message in in_loop {
+        match message.role.as_ref() {
+            "tool" | "function" => told.push(texts(message).find_map(failure)),
+            "assistant" => newest = newest.or(Some(told.len())),
+            _ => {}
+        }
     }
-    let tail = text.char_indices().rev().nth(LOOKED_AT - 1).map_or("", |(begin, _)| &text[begin..]);
-    head.len() < text.len() && FAILED.is_match(tail)
+    let newest = newest.unwrap_or(told.len());
+    let grow = told[..newest].iter().any(Option::is_some) && level(&told) > level(&told[newest..]);
+    Failures { count: told.iter().flatten().count(), grow }
+}
+
+/// How much it fails again and again, 0 to 2: by how often the same failure came, or how many came one after another.
+/// Results stand newest first.
+fn level(told: &[Option<String>]) -> u8 {
+    let in_a_row = told.iter().take_while(|failure| failure.is_some()).count();
+    let mut all: Vec<&String> = told.iter().flatten().collect();
+    all.sort_unstable();
+    let same = all.chunk_by(|one, other| one == other).map(<[_]>::len).max().unwrap_or(0);
+    match same.max(in_a_row.saturating_sub(1)) {
+        0 | 1 => 0,
+        2 | 3 => 1,
+        _ => 2,
+    }
+}
+
+/// The end of a result that tells of a failure, without digits: line numbers and times differ where the failure is the same.
+fn failure(text: &str) -> Option<String> {
+    let head = text.char_indices().nth(LOOKED_AT).map_or(text, |(end, _)| &text[..end]);
+    let tail = || text.char_indices().rev().nth(LOOKED_AT - 1).map_or("", |(begin, _)| &text[begin..]);
+    let end = if FAILED.is_match(head) {
+        head
+    } else {
+        Some(tail()).filter(|tail| head.len() < text.len() && FAILED.is_match(tail))?
+    };
+    Some(end.chars().filter(|character| !character.is_ascii_digit()).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::ChatRequest;
 
     #[test]
     fn a_failure_is_known_at_either_end_of_a_result() {
@@ -63,7 +99,7 @@ mod tests {
             "错误：找不到文件",
             &format!("{long}\nbash: foo: command not found"),
         ] {
-            assert!(failed(text), "{text}");
+            assert!(failure(text).is_some(), "{text}");
         }
         for text in [
             "",
@@ -73,7 +109,7 @@ mod tests {
             "no errors found",
             &format!("{long} error {long}"),
         ] {
-            assert!(!failed(text), "{text}");
+            assert!(failure(text).is_none(), "{text}");
         }
     }
 
@@ -85,10 +121,31 @@ mod tests {
                 {{"role":"user","content":"build it"}},{{"role":"assistant"}},{{"role":"tool","content":"Error: 2"}},
                 {{"role":"assistant"}},{{"role":"tool","content":"ok"}},{{"role":"tool","content":"Error: 3"}}{end}]}}"#
             );
-            failures(&ChatRequest::parse(body.as_bytes()).unwrap())
+            failures(&ChatRequest::parse(body.as_bytes()).unwrap().messages).count
         };
         assert_eq!(count(""), 2);
         assert_eq!(count(r#",{"role":"user","content":"try again"}"#), 2);
         assert_eq!(count(r#",{"role":"user","content":"x"},{"role":"assistant","content":"y"}"#), 0);
+    }
+
+    #[test]
+    fn a_loop_is_stuck_where_the_same_failure_comes_again_or_many_come_in_a_row() {
+        let grow = |results: &[&str]| {
+            let steps: Vec<String> = results
+                .iter()
+                .map(|result| format!(r#"{{"role":"assistant"}},{{"role":"tool","content":"{result}"}}"#))
+                .collect();
+            let body = format!(r#"{{"messages":[{{"role":"user","content":"build it"}},{}]}}"#, steps.join(","));
+            failures(&ChatRequest::parse(body.as_bytes()).unwrap().messages).grow
+        };
+        assert!(!grow(&["Error: line 12"]));
+        assert!(grow(&["Error: line 12", "ok", "Error: line 97"]), "the same but for its line");
+        assert!(!grow(&["Error: a", "Error: b"]));
+        assert!(grow(&["Error: a", "Error: b", "Error: c"]), "three in a row");
+        // Once only, until it is worse still.
+        assert!(!grow(&["Error: a", "Error: a", "ok"]));
+        assert!(!grow(&["Error: a", "Error: a", "Error: a"]));
+        assert!(grow(&["Error: a", "Error: a", "Error: a", "Error: a"]));
+        assert!(!grow(&["Error: a", "Error: a", "Error: a", "Error: a", "Error: a"]));
     }
 }

@@ -15,10 +15,9 @@ use crate::protocol::{ChatRequest, Message};
 
 use agents::AGENTS;
 use approval::is_approval;
+use failures::{Failures, failures};
 use follow_up::is_follow_up;
 use frame::FRAMES;
-
-pub use failures::failures;
 
 /// What is classified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +26,15 @@ pub struct Input<'a> {
     pub text: Cow<'a, str>,
     /// What kind of step it is.
     pub step: Step,
+    /// How many tool results of the newest loop tell of a failure.
+    pub failures: usize,
 }
 
 impl<'a> Input<'a> {
     /// A text as it stands.
     #[must_use]
     pub fn plain(text: &'a str) -> Self {
-        Input { text: Cow::Borrowed(text), step: Step::Turn }
+        Input { text: Cow::Borrowed(text), step: Step::Turn, failures: 0 }
     }
 }
 
@@ -56,7 +57,9 @@ pub fn input<'a>(request: &'a ChatRequest<'_>, strategy: Strategy, max_chars: us
     };
     let mut chosen: Vec<Cow<'a, str>> = chosen;
     let whole = if chosen.len() == 1 { chosen.swap_remove(0) } else { Cow::Owned(chosen.join("\n\n")) };
-    Input { text: cut_middle(whole, max_chars), step }
+    let Failures { count, grow } = failures(&request.messages);
+    let step = if grow && step == Step::ToolLoop { Step::StuckLoop } else { step };
+    Input { text: cut_middle(whole, max_chars), step, failures: count }
 }
 
 fn texts<'a>(message: &'a Message<'_>) -> impl Iterator<Item = &'a str> {
