@@ -1,17 +1,53 @@
 //! A request's body, read up to a limit, and without a copy where it comes in one piece.
 
+use std::marker::PhantomData;
 use std::pin::pin;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
-use poem::Body;
 use poem::http::StatusCode;
+use poem::{Body, Request, RequestBody};
+use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
+use poem_openapi::types::Type;
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::ApiError;
 
 /// Longest wait for the next piece of a body.
 const PIECE: Duration = Duration::from_secs(30);
+
+/// A JSON body as it comes in, not yet read. `T` is what the document says of it.
+pub(super) struct JsonBody<T> {
+    body: Mutex<Option<Body>>,
+    described: PhantomData<T>,
+}
+
+impl<T> JsonBody<T> {
+    pub(super) fn take(self) -> Body {
+        self.body.into_inner().ok().flatten().unwrap_or_else(Body::empty)
+    }
+}
+
+impl<'a, T: Type> ApiExtractor<'a> for JsonBody<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
+        Some(MetaRequest { description: None, content, required: true })
+    }
+
+    async fn from_request(_: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+        Ok(JsonBody { body: Mutex::new(body.take().ok()), described: PhantomData })
+    }
+}
 
 /// Reads a body of at most `limit` bytes. `told` is its length if the client says it.
 ///

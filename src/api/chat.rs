@@ -1,16 +1,17 @@
 //! `POST /v1/chat/completions`.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
-use poem::{Body, IntoResponse, Request, RequestBody, Response};
-use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, Registry};
+use poem::{Body, IntoResponse, Request, Response};
+use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::Type;
-use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions, OpenApi};
+use poem_openapi::{ApiResponse, OpenApi};
 use tracing::Span;
 
+use super::body::JsonBody;
 use super::schema::{ChatCompletion, ChatCompletionRequest};
 use super::{ApiError, Shared, Tag, body};
 use crate::gateway::{Answer, AnswerBody, CacheControl, ChatCall, LONGEST_SESSION, Meter, Route};
@@ -42,7 +43,7 @@ impl ChatApi {
     /// without tools gets the same bytes again, which `X-Xrouter-Cache: hit` tells; `Cache-Control: no-cache` asks
     /// anew, `no-store` also keeps nothing. Also served without `/v1`.
     #[oai(path = "/v1/chat/completions", method = "post", operation_id = "createChatCompletion", tag = "Tag::Chat")]
-    async fn create(&self, request: &Request, body: ChatBody) -> Result<ChatAnswer, ApiError> {
+    async fn create(&self, request: &Request, body: JsonBody<ChatCompletionRequest>) -> Result<ChatAnswer, ApiError> {
         Ok(ChatAnswer(self.0.chat(request, body.take()).await))
     }
 }
@@ -71,11 +72,16 @@ impl Shared {
     }
 
     /// A request as the gateway takes it.
-    pub(super) async fn call(&self, request: &Request, body: Body) -> Result<ChatCall, ApiError> {
-        let arrival = request.extensions().get::<Arrival>().copied().unwrap_or_else(Arrival::now);
+    async fn call(&self, request: &Request, body: Body) -> Result<ChatCall, ApiError> {
         let body = self.read(request, body).await?;
+        Ok(self.call_with(request, body))
+    }
+
+    /// The same, with a body that is read.
+    pub(super) fn call_with(&self, request: &Request, body: Bytes) -> ChatCall {
+        let arrival = request.extensions().get::<Arrival>().copied().unwrap_or_else(Arrival::now);
         let tier = request.headers().get(TIER_HEADER).and_then(|value| value.to_str().ok());
-        Ok(ChatCall {
+        ChatCall {
             body,
             request_id: request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::fresh),
             tier_header: tier.map(str::to_owned),
@@ -85,7 +91,7 @@ impl Shared {
             cache_control: cache_control(request),
             arrival,
             trace: trace(request),
-        })
+        }
     }
 
     /// The headers that rules look at.
@@ -96,7 +102,8 @@ impl Shared {
         found.collect()
     }
 
-    async fn read(&self, request: &Request, body: Body) -> Result<Bytes, ApiError> {
+    /// A JSON body, up to the limit.
+    pub(super) async fn read(&self, request: &Request, body: Body) -> Result<Bytes, ApiError> {
         let kind = request.content_type().unwrap_or_default();
         let essence = kind.split(';').next().unwrap_or_default().trim();
         // Also keeps web pages out: a browser asks before it sends this type to another origin.
@@ -182,40 +189,6 @@ fn event_stream(body: Body) -> Response {
         .header(header::CACHE_CONTROL, "no-cache")
         .header("x-accel-buffering", "no")
         .body(body)
-}
-
-/// The body as it comes in, not yet read.
-pub(super) struct ChatBody(Mutex<Option<Body>>);
-
-impl ChatBody {
-    pub(super) fn take(self) -> Body {
-        self.0.into_inner().ok().flatten().unwrap_or_else(Body::empty)
-    }
-}
-
-impl<'a> ApiExtractor<'a> for ChatBody {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn register(registry: &mut Registry) {
-        ChatCompletionRequest::register(registry);
-    }
-
-    fn request_meta() -> Option<MetaRequest> {
-        Some(MetaRequest {
-            description: Some("A request as in OpenAI's chat completions API"),
-            content: vec![MetaMediaType {
-                content_type: "application/json",
-                schema: ChatCompletionRequest::schema_ref(),
-            }],
-            required: true,
-        })
-    }
-
-    async fn from_request(_: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
-        Ok(ChatBody(Mutex::new(body.take().ok())))
-    }
 }
 
 /// A chat answer: JSON, or an event stream; errors included, as they carry the same headers.

@@ -17,6 +17,7 @@ mod models;
 mod requests;
 mod route;
 mod schema;
+mod systemone;
 mod usage;
 
 use std::sync::Arc;
@@ -69,7 +70,7 @@ enum Tag {
 #[must_use]
 pub fn service(shared: Arc<Shared>) -> OpenApiService<impl poem_openapi::OpenApi, ()> {
     let parts = (
-        (chat::ChatApi(shared.clone()), route::RouteApi(shared.clone())),
+        (chat::ChatApi(shared.clone()), route::RouteApi(shared.clone()), systemone::SystemOneApi(shared.clone())),
         models::ModelsApi(shared.clone()),
         usage::UsageApi(shared.clone()),
         requests::RequestsApi(shared.clone()),

@@ -1,15 +1,23 @@
 //! `POST /v1/route`: the decision on a request, without an answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use poem::Request;
 use poem_openapi::payload::Json;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::json;
 
-use super::chat::ChatBody;
+use super::body::JsonBody;
+use super::schema::ChatCompletionRequest;
 use super::{ApiError, Shared, Tag};
+use crate::catalog::Tier;
 use crate::gateway::{Candidate, Fitness, Preview};
+use crate::routing::Need;
 use crate::store::milliseconds;
 
 pub(super) struct RouteApi(pub(super) Arc<Shared>);
@@ -28,6 +36,8 @@ struct RouteDecision {
     score: Option<f64>,
     /// Probability that the decided tier is the right one, 0 to 1; `null` where that is not known.
     confidence: Option<f64>,
+    /// The probability that each tier is the right one; `null` where the embedded classifier did not judge.
+    probabilities: Option<RouteProbabilities>,
     /// Why.
     reason: String,
     /// What keeps the decided tier, or all of them, from taking the request.
@@ -38,6 +48,56 @@ struct RouteDecision {
     classify_ms: f64,
     /// Every upstream from the decided tier up, in the order in which they would be tried.
     candidates: Vec<RouteCandidate>,
+}
+
+/// They add up to 1.
+#[derive(Object)]
+struct RouteProbabilities {
+    /// Of the cheap tier.
+    cheap: f64,
+    /// Of the medium tier.
+    medium: f64,
+    /// Of the frontier tier.
+    frontier: f64,
+}
+
+impl From<Need> for RouteProbabilities {
+    fn from(need: Need) -> Self {
+        let of = need.probabilities();
+        RouteProbabilities { cheap: of[Tier::Cheap], medium: of[Tier::Medium], frontier: of[Tier::Frontier] }
+    }
+}
+
+/// A request as in OpenAI's chat completions API, or a text alone.
+#[derive(Object)]
+struct RouteRequest {
+    /// What a person asks, in place of `messages`.
+    text: Option<String>,
+    /// The request, without `text`.
+    #[oai(flatten)]
+    request: ChatCompletionRequest,
+}
+
+/// What of a body tells which of the two it is.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(borrow, default)]
+    text: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    model: Option<Cow<'a, str>>,
+    #[serde(default)]
+    messages: Option<IgnoredAny>,
+}
+
+/// A text alone as a request; any other body as it stands.
+fn request_of(body: Bytes) -> Result<Bytes, ApiError> {
+    // What cannot be read is refused with the rest of it.
+    let Ok(Head { text: Some(text), model, messages }) = serde_json::from_slice(&body) else { return Ok(body) };
+    if messages.is_some() {
+        return Err(ApiError::invalid("text", "there is `text` and there is `messages`: send one of them"));
+    }
+    let model = model.as_deref().unwrap_or("auto");
+    Ok(json!({ "model": model, "messages": [{ "role": "user", "content": text }] }).to_string().into())
 }
 
 /// An upstream that could be called.
@@ -77,6 +137,7 @@ impl Example for RouteDecision {
             source: "embedded".to_owned(),
             score: Some(0.81),
             confidence: Some(0.85),
+            probabilities: Some(RouteProbabilities { cheap: 0.04, medium: 0.11, frontier: 0.85 }),
             reason: "asks for a proof; words: convergence, operator".to_owned(),
             limit: None,
             input_tokens: 412,
@@ -96,19 +157,22 @@ impl Example for RouteDecision {
 impl RouteApi {
     /// Decide without answering
     ///
-    /// Takes the same request as `/v1/chat/completions` and tells how it would be decided. No upstream is called
-    /// (a classifier that asks a model does ask it), nothing goes to the history, and the conversation stays as it is.
+    /// Takes the same request as `/v1/chat/completions`, or `{"text": "…"}`, and reports how it would be decided. No
+    /// upstream is called (a classifier that asks a model does ask it), nothing goes to the history, and the conversation
+    /// stays as it is.
     #[oai(path = "/v1/route", method = "post", operation_id = "routeRequest", tag = "Tag::Chat")]
-    async fn route(&self, request: &Request, body: ChatBody) -> Result<Json<RouteDecision>, ApiError> {
-        let call = self.0.call(request, body.take()).await?;
+    async fn route(&self, request: &Request, body: JsonBody<RouteRequest>) -> Result<Json<RouteDecision>, ApiError> {
+        let body = request_of(self.0.read(request, body.take()).await?)?;
+        let call = self.0.call_with(request, body);
         let preview = self.0.gateway.preview(&call).await.map_err(|error| ApiError::from(&error))?;
-        let Preview { decision, tier, limit, candidates, input_tokens, classify_us } = preview;
+        let Preview { decision, tier, limit, candidates, input_tokens, classify_us, need } = preview;
         Ok(Json(RouteDecision {
             decision: decision.tier.number(),
             tier: tier.map(|tier| tier.as_str().to_owned()),
             source: decision.source.as_str().to_owned(),
             score: decision.score,
             confidence: decision.confidence,
+            probabilities: need.map(RouteProbabilities::from),
             reason: decision.reason.into_owned(),
             limit: limit.map(|limit| limit.to_string()),
             input_tokens,

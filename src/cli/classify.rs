@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::offline::{Extent, Offline};
 use super::{ConfigFile, Failure};
-use crate::catalog::Tier;
+use crate::catalog::{ByTier, Tier};
 use crate::config::Sources;
 use crate::protocol::ChatRequest;
 use crate::routing::{Decided, Feature};
@@ -54,8 +54,7 @@ enum Explain {
 
 /// What the embedded classifier makes of a text.
 struct Judged {
-    /// Of the cheap, the medium and the frontier tier.
-    probabilities: [f64; 3],
+    probabilities: ByTier<f64>,
     features: Vec<Feature>,
 }
 
@@ -98,7 +97,7 @@ impl Classify {
         let (decided, _) = decided.map_err(|error| Failure::Usage(error.into()))?;
         let input = offline.input(&request);
         let judged = offline.classifier.embedded().map(|embedded| Judged {
-            probabilities: embedded.probabilities(&input.text),
+            probabilities: embedded.need(&input.text).probabilities(),
             features: embedded.explain(&input),
         });
         if self.json {
@@ -180,8 +179,8 @@ fn print_json(decided: &Decided, judged: Option<&Judged>) {
         .map(|feature| serde_json::json!({ "name": feature.name, "contribution": feature.contribution }))
         .collect();
     let probabilities = judged.map(|judged| {
-        let [cheap, medium, frontier] = judged.probabilities;
-        serde_json::json!({ "cheap": cheap, "medium": medium, "frontier": frontier })
+        let of = |tier| judged.probabilities[tier];
+        serde_json::json!({ "cheap": of(Tier::Cheap), "medium": of(Tier::Medium), "frontier": of(Tier::Frontier) })
     });
     let unknown: Vec<String> = decided.unknown.iter().map(ToString::to_string).collect();
     let json = serde_json::json!({
@@ -215,7 +214,7 @@ fn print(decided: &Decided, judged: Option<&Judged>, full: bool, took: std::time
     }
     let Some(judged) = judged else { return };
     println!();
-    for (of, likely) in Tier::ALL.into_iter().zip(judged.probabilities) {
+    for (of, likely) in judged.probabilities.iter() {
         let bar = "▇".repeat(bar_length(likely * 3.0));
         println!("  {:<8} {:>3.0} %  {}", of.as_str(), likely * 100.0, coloured(of, bar));
     }

@@ -3,11 +3,11 @@
 use super::decide::Settled;
 use super::plan::{Candidate, Fitness, Plan};
 use super::record::Record;
-use super::requirements::{Requirements, Unsupported};
+use super::requirements::{Requirements, Unsupported, estimated_tokens};
 use super::{ChatCall, Gateway, GatewayError, Reason};
 use crate::catalog::Tier;
 use crate::protocol::ChatRequest;
-use crate::routing::Decision;
+use crate::routing::{self, Decision, Embedded, Need, Thresholds};
 
 /// A decision that nothing came of.
 #[derive(Debug, Clone)]
@@ -24,6 +24,19 @@ pub struct Preview {
     pub input_tokens: u64,
     /// Microseconds that the decision took.
     pub classify_us: i64,
+    /// How strong a model the text needs, if the embedded classifier judged it.
+    pub need: Option<Need>,
+}
+
+/// How strong a model a text needs, and what says so.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// What the embedded classifier says.
+    pub need: Need,
+    /// The first 32 bits of its model's hash.
+    pub version: String,
+    /// Tokens of the request, estimated.
+    pub input_tokens: u64,
 }
 
 impl Gateway {
@@ -36,6 +49,10 @@ impl Gateway {
         let requirements = Requirements::of(&request);
         let Settled { decided, classify_us, held, .. } =
             self.decide(&request, &requirements, call, false).await.map_err(Reason::from)?;
+        let need = self.classifier.embedded().filter(|_| decided.decision.score.is_some()).map(|embedded| {
+            let input = routing::input(&request, self.strategy, self.max_chars);
+            embedded.need(&input.text)
+        });
         let seed = Record::seed(held.as_ref(), call.request_id.as_str());
         let Plan { tier, limit, is_impossible, mut candidates, .. } =
             self.plan(&request, &requirements, decided.decision.tier, seed);
@@ -51,6 +68,29 @@ impl Gateway {
             candidates,
             input_tokens: requirements.tokens(&request),
             classify_us,
+            need,
+        })
+    }
+
+    /// What the embedded classifier says of a request, whichever classifier decides: no rule, no conversation and no
+    /// upstream has a say. Takes some microseconds.
+    ///
+    /// # Errors
+    /// The request cannot be read.
+    pub fn judge(&self, body: &[u8]) -> Result<Judgement, GatewayError> {
+        let request = ChatRequest::parse(body).map_err(Reason::from)?;
+        let shipped;
+        let embedded = if let Some(embedded) = self.classifier.embedded() {
+            embedded
+        } else {
+            shipped = Embedded::new(Thresholds::default());
+            &shipped
+        };
+        let input = routing::input(&request, self.strategy, self.max_chars);
+        Ok(Judgement {
+            need: embedded.need(&input.text),
+            version: embedded.fingerprint(),
+            input_tokens: estimated_tokens(&request),
         })
     }
 }

@@ -9,6 +9,7 @@ mod classifier;
 mod decision;
 mod facts;
 mod forced;
+mod need;
 mod order;
 mod policy;
 mod rules;
@@ -21,6 +22,7 @@ pub use classifier::{
 pub use decision::{Decision, Verdict};
 pub use facts::{Facts, Named, Recalled};
 pub use forced::{TIER_HEADER, UnknownName, named};
+pub use need::{Need, tier_in_words};
 pub use order::{Ranked, attempt_order};
 pub use policy::{Decided, Policy};
 pub use rules::{Rules, Unapplied};

@@ -30,6 +30,7 @@ mod guards;
 mod hardware;
 mod harness;
 mod history;
+mod judge;
 mod migrations;
 mod openapi;
 mod redis_cache;

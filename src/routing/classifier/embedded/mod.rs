@@ -13,7 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::Input;
 use crate::catalog::{Judge, Preset, Tier};
 use crate::config::{self, Config};
-use crate::routing::Verdict;
+use crate::routing::{Need, Verdict};
 
 pub use model::{
     FRONTIER, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, Sums, UnreadableModel, Vocabulary, damped, squared,
@@ -172,10 +172,10 @@ impl Embedded {
         })
     }
 
-    /// Probabilities that a text needs the cheap, the medium and the frontier tier. They add up to 1.
+    /// How strong a model a text needs.
     #[must_use]
-    pub fn probabilities(&self, text: &str) -> [f64; 3] {
-        scan(text, |scan| self.model.sums(scan).probabilities())
+    pub fn need(&self, text: &str) -> Need {
+        scan(text, |scan| Need::new(self.model.sums(scan).boundaries))
     }
 
     /// What moved the score, strongest first.
