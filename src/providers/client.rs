@@ -35,6 +35,8 @@ const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 /// How long an idle connection is kept.
 const POOL_IDLE: Duration = Duration::from_secs(90);
+/// How often an HTTP/2 connection with requests on it is asked whether it is there, and how long its answer may take.
+const PING: Duration = Duration::from_secs(15);
 /// Most idle connections that are kept to one host.
 const MOST_IDLE: usize = 256;
 
@@ -113,7 +115,10 @@ impl Client {
                 continue;
             }
             let direct = legacy::Client::builder(TokioExecutor::new())
+                .timer(TokioTimer::new())
                 .pool_timer(TokioTimer::new())
+                .http2_keep_alive_interval(PING)
+                .http2_keep_alive_timeout(PING)
                 .pool_idle_timeout(POOL_IDLE)
                 .pool_max_idle_per_host(MOST_IDLE)
                 .build(connector(tls.clone(), connect));
@@ -260,7 +265,10 @@ fn is_gzip(headers: &HeaderMap) -> bool {
 
 fn gunzip(body: Incoming) -> Body {
     let read = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
-    Body::Gzip(ReaderStream::new(GzipDecoder::new(read)).boxed())
+    let mut decoder = GzipDecoder::new(read);
+    // A proxy may compress piece by piece.
+    decoder.multiple_members(true);
+    Body::Gzip(ReaderStream::new(decoder).boxed())
 }
 
 impl Reply {
@@ -316,7 +324,12 @@ impl Reply {
 }
 
 fn unreachable(provider: Provider, error: &legacy::Error, connect: Duration) -> ProviderError {
-    if causes(error).any(|cause| cause.is::<ConnectTimedOut>()) {
+    // Which of the two limits for connecting ends first is chance: that of the TCP connection or that of all of it.
+    let is_late = |cause: &(dyn std::error::Error + 'static)| {
+        let io = cause.downcast_ref::<io::Error>();
+        cause.is::<ConnectTimedOut>() || io.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+    };
+    if causes(error).any(is_late) {
         return ProviderError::Timeout { provider, limit: connect };
     }
     ProviderError::Unreachable { provider, reason: cause(error) }

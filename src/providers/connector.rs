@@ -10,6 +10,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::ClientConfig;
 use tower_service::Service;
 
+/// How long a connection is quiet before it is probed, and how long between probes.
+const PROBE: Duration = Duration::from_secs(15);
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Opens connections within a limit.
@@ -38,6 +41,12 @@ pub(super) fn connector(tls: ClientConfig, limit: Duration) -> Connector {
     tcp.set_nodelay(true);
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(limit));
+    // A connection that a device on the way has dropped is found dead within a minute, also while an answer is awaited.
+    tcp.set_keepalive(Some(PROBE));
+    tcp.set_keepalive_interval(Some(PROBE));
+    tcp.set_keepalive_retries(Some(3));
+    #[cfg(target_os = "linux")]
+    tcp.set_tcp_user_timeout(Some(2 * PROBE));
     let inner = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions();
     Connector { inner: inner.wrap_connector(tcp), limit }
 }
