@@ -153,7 +153,7 @@ fn run(policy: Policy, prices: &[Price; 3]) -> Figures {
                 providers[tier as usize] = (context, now);
                 let prompt_cache =
                     PromptCacheState { tier, input: context, cached: Some(context), output: this.answer };
-                pin = Some(Pin { tier, last_ms: now, prompt_cache: Some(prompt_cache) });
+                pin = Some(Pin { tier, last_ms: now, prompt_cache: Some(prompt_cache), raised: 0 });
                 figures.calls += 1;
                 figures.adequate += u32::from(tier >= this.needs);
                 figures.switches += u32::from(last.is_some_and(|last| last != tier));

@@ -8,6 +8,7 @@ use super::layers::Merged;
 use super::problem::Problem;
 
 /// `[session]`
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Session {

@@ -79,13 +79,13 @@ impl Gateway {
             estimated_input_tokens: None,
             reasoning_effort: request.wishes.reasoning_effort.as_deref().map(|it| it.chars().take(32).collect()),
             rules: decided.held.clone(),
-            rules_looked: classified.as_ref().map(|_| decided.looked),
+            rules_looked: (classified.is_some() || decided.looked != 0).then_some(decided.looked),
             policy: Some(self.policy_mark),
             judge: classified.as_ref().map(|classified| classified.verdict.judge),
             judged: classified.as_ref().map(|classified| classified.verdict.tier),
             pin: pin.as_ref().map(write),
         };
-        let held = held.map(|held| held.to(decided.pin));
+        let held = held.map(|held| held.to(decided.pin, decided.raised));
         if let Some(held) = held.as_ref().filter(|_| remember) {
             self.listeners.sessions.hold(held).await;
         }

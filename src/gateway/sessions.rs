@@ -1,5 +1,6 @@
 //! Conversations that are under way: which tier each has, in bounded memory.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -50,6 +51,8 @@ pub(super) struct Held {
     goes_on: bool,
     /// The tier that it is held to; nothing where the step leaves the conversation as it is.
     tier: Option<Tier>,
+    /// See [`Pin::raised`].
+    raised: u64,
 }
 
 impl Held {
@@ -59,9 +62,10 @@ impl Held {
 
     /// A step was decided. One that begins like another conversation does not take that one's tier away: it may be in
     /// a tool loop.
-    pub(super) fn to(mut self, tier: Option<Tier>) -> Self {
+    pub(super) fn to(mut self, tier: Option<Tier>, raised: u64) -> Self {
         let is_other = |tier: &Tier| !self.goes_on && self.known.is_some_and(|known| known.tier > *tier);
         self.tier = tier.filter(|tier| !is_other(tier));
+        self.raised = raised;
         self
     }
 }
@@ -135,7 +139,7 @@ impl Sessions {
         // Where Redis is gone, what this router knows itself still holds. Of one that only begins like another, the other
         // need not be known yet: when the step ends, it is looked for.
         let known = shared.or_else(|| self.pins.as_ref().filter(|_| goes_on)?.get(&key));
-        Held { key, known, goes_on, tier: None }
+        Held { key, known, goes_on, tier: None, raised: 0 }
     }
 
     /// A step was decided: other routers must know before its answer brings the next step.
@@ -143,7 +147,7 @@ impl Sessions {
         if let (Some(redis), Some(tier)) = (&self.shared, held.tier)
             && held.known.is_none_or(|known| known.tier != tier)
         {
-            let pin = Pin { tier, last_ms: Timestamp::now().0, prompt_cache: None };
+            let pin = Pin { tier, last_ms: Timestamp::now().0, prompt_cache: None, raised: held.raised };
             // A Redis that is gone remembers nothing, which it has said in the log.
             let _ = Box::pin(redis.put(&name(held.key), &write(&pin), self.idle_ms)).await;
         }
@@ -158,7 +162,7 @@ impl Sessions {
         }
         let prompt_cache = answered.and_then(|(tier, usage)| prompt_cache(tier, usage));
         let prompt_cache = prompt_cache.or_else(|| held.pin().and_then(|pin| pin.prompt_cache));
-        let pin = Pin { tier, last_ms: Timestamp::now().0, prompt_cache };
+        let pin = Pin { tier, last_ms: Timestamp::now().0, prompt_cache, raised: held.raised };
         pins.insert(held.key, pin);
         if let (Some(redis), Ok(runtime)) = (&self.shared, tokio::runtime::Handle::try_current()) {
             let (redis, idle_ms, key) = (redis.clone(), self.idle_ms, held.key);
@@ -181,21 +185,30 @@ fn name(key: SessionKey) -> String {
     format!("xrouter:session:{}", hex::encode(key.0))
 }
 
-/// `TIER LAST_MS`, then, if it is known, `TIER INPUT CACHED OUTPUT` of the last answer, with `-` for unknown.
+/// `TIER LAST_MS`, then, if it is known, `TIER INPUT CACHED OUTPUT` of the last answer, with `-` for unknown, then, if its
+/// tool loop went up, `+FAILURES`.
 pub(super) fn write(pin: &Pin) -> String {
-    let begin = format!("{} {}", pin.tier.number(), pin.last_ms);
-    pin.prompt_cache.map_or(begin.clone(), |cache| {
+    let mut text = format!("{} {}", pin.tier.number(), pin.last_ms);
+    if let Some(cache) = pin.prompt_cache {
         let cached = cache.cached.map_or("-".to_owned(), |cached| cached.to_string());
-        format!("{begin} {} {} {cached} {}", cache.tier.number(), cache.input, cache.output)
-    })
+        let _ = write!(text, " {} {} {cached} {}", cache.tier.number(), cache.input, cache.output);
+    }
+    if pin.raised > 0 {
+        let _ = write!(text, " +{}", pin.raised);
+    }
+    text
 }
 
 /// What [`write()`] wrote; anything else is nothing.
 pub(super) fn read(text: &str) -> Option<Pin> {
+    let (text, raised) = match text.rsplit_once(" +") {
+        Some((text, raised)) => (text, raised.parse().ok()?),
+        None => (text, 0),
+    };
     let mut words = text.split(' ');
     let tier = |word: Option<&str>| Tier::from_number(word?.parse().ok()?);
     let (pinned, last_ms) = (tier(words.next())?, words.next()?.parse().ok()?);
-    let mut pin = Pin { tier: pinned, last_ms, prompt_cache: None };
+    let mut pin = Pin { tier: pinned, last_ms, prompt_cache: None, raised };
     if let Some(word) = words.next() {
         let (answered, input) = (tier(Some(word))?, words.next()?.parse().ok()?);
         let cached = match words.next()? {
@@ -220,8 +233,10 @@ mod tests {
     fn what_is_written_is_read_and_anything_else_is_nothing() {
         let prompt_cache = |cached| Some(PromptCacheState { tier: Tier::Cheap, input: 12_000, cached, output: 7 });
         for prompt_cache in [None, prompt_cache(None), prompt_cache(Some(9_000))] {
-            let pin = Pin { tier: Tier::Frontier, last_ms: 1_764_000_000_000, prompt_cache };
-            assert_eq!(read(&write(&pin)), Some(pin));
+            for raised in [0, 7] {
+                let pin = Pin { tier: Tier::Frontier, last_ms: 1_764_000_000_000, prompt_cache, raised };
+                assert_eq!(read(&write(&pin)), Some(pin));
+            }
         }
         for text in ["", "1", "7 1", "1 x", "1 2 1 5 -", "1 2 1 5 - 6 7", "1 2 1 5 x 6"] {
             assert_eq!(read(text), None, "{text}");
@@ -242,12 +257,12 @@ mod tests {
         let sessions = Sessions::new(&config, None);
         let key = SessionKey([1; 16]);
         let begin = || futures_util::FutureExt::now_or_never(sessions.begin(key, true)).unwrap();
-        let (early, late) = (begin().to(Some(Tier::Cheap)), begin().to(Some(Tier::Frontier)));
+        let (early, late) = (begin().to(Some(Tier::Cheap), 0), begin().to(Some(Tier::Frontier), 0));
         sessions.end(&late, None);
         sessions.end(&early, None);
         assert_eq!(begin().pin().map(|pin| pin.tier), Some(Tier::Frontier));
         // Whoever saw it may move it down.
-        sessions.end(&begin().to(Some(Tier::Medium)), None);
+        sessions.end(&begin().to(Some(Tier::Medium), 0), None);
         assert_eq!(begin().pin().map(|pin| pin.tier), Some(Tier::Medium));
     }
 }

@@ -6,6 +6,9 @@ use crate::catalog::{Preset, UnknownTier};
 /// The request header that names a tier.
 pub const TIER_HEADER: &str = "x-xrouter-tier";
 
+/// Longest name that an error repeats, in characters.
+const LONGEST_NAME: usize = 64;
+
 /// A request names something that there is not.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum UnknownName {
@@ -26,7 +29,7 @@ pub enum UnknownName {
 pub fn named(model: &str, header: Option<&str>) -> Result<Option<Named>, UnknownName> {
     let own = model.strip_prefix("xrouter/").unwrap_or(model);
     if let Some(word) = own.strip_prefix("auto:").filter(|_| Preset::of_model(model).is_none()) {
-        return Err(UnknownName::Preset(word.to_owned()));
+        return Err(UnknownName::Preset(word.chars().take(LONGEST_NAME).collect()));
     }
     if let Some(word) = header.map(str::trim).filter(|word| !word.is_empty() && !word.eq_ignore_ascii_case("auto")) {
         return Ok(Some(Named::ByHeader(word.parse()?)));

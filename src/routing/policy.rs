@@ -35,6 +35,8 @@ pub struct Decided {
     pub unknown: Vec<Unapplied>,
     /// The tier that the conversation is held to from now on; nothing where it stays as it is.
     pub pin: Option<Tier>,
+    /// How many failures its tool loop had when it last went up; 0 if it did not.
+    pub raised: u64,
 }
 
 impl Policy {
@@ -68,24 +70,33 @@ impl Policy {
         // not outlive the failure.
         let holds = step != Step::BackgroundCall && decision.source != Source::Fallback;
         let pin = holds.then_some(decision.tier);
-        Decided { decision, held: Some(held).filter(|held| !held.is_empty()), looked, unknown, pin }
+        Decided { decision, held: Some(held).filter(|held| !held.is_empty()), looked, unknown, pin, raised: 0 }
     }
 
     /// What is decided before any classifier is asked; `None` where it must be asked.
     #[must_use]
     pub fn settled(&self, facts: &Facts<'_>, pin: Option<&Pin>) -> Option<Decided> {
-        let settled = |decision, pin| Decided { decision, held: None, looked: 0, unknown: Vec::new(), pin };
+        let settled =
+            |decision, pin, raised| Decided { decision, held: None, looked: 0, unknown: Vec::new(), pin, raised };
         let (tier, source, reason) = match facts.named {
             Some(Named::ByHeader(tier)) => (tier, Source::Forced, "named by the header"),
             Some(Named::ByModel(tier)) => (tier, Source::Forced, "named by the model"),
             None if self.is_off => (Tier::Frontier, Source::Disabled, "the classifier is off"),
             None => {
-                let kept = keeps(pin?, facts.step.unwrap_or(Step::Turn), &self.session, facts.now_ms)?;
+                let (pin, failures) = (pin?, facts.failures.unwrap_or(0));
+                let kept = keeps(pin, facts.step.unwrap_or(Step::Turn), failures, &self.session, facts.now_ms)?;
                 let tier = kept.tier;
-                return Some(settled(kept, Some(tier)));
+                if tier == pin.tier {
+                    return Some(settled(kept, Some(tier), pin.raised));
+                }
+                // The user's own rules bound a loop that goes up. Those that ship have no say in it.
+                let Ruled { mut decision, held, looked, unknown } = self.rules.apply(facts, kept, Judge::Nobody);
+                decision.tier = decision.tier.max(pin.tier);
+                let (held, tier) = (Some(held).filter(|held| !held.is_empty()), decision.tier);
+                return Some(Decided { decision, held, looked, unknown, pin: Some(tier), raised: failures });
             }
         };
-        Some(settled(Decision::settled(tier, source, reason), None))
+        Some(settled(Decision::settled(tier, source, reason), None, 0))
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Pin {
     pub last_ms: i64,
     /// What its last answer cost in tokens, if that is known.
     pub prompt_cache: Option<PromptCacheState>,
+    /// How many failures its tool loop had when it last went up; 0 if it did not. The same step sent again has no more.
+    pub raised: u64,
 }
 
 /// What a provider's prompt cache holds of a conversation.
@@ -49,11 +51,12 @@ pub struct SessionRule {
 
 /// The tier of a tool loop's step, which is not asked again: that of its turn, or the next one up where it fails again and
 /// again. Only a person's turn takes it down.
-pub(super) fn keeps(pin: &Pin, step: Step, rule: &SessionRule, now_ms: i64) -> Option<Decision> {
+pub(super) fn keeps(pin: &Pin, step: Step, failures: u64, rule: &SessionRule, now_ms: i64) -> Option<Decision> {
     if !step.is_a(Step::ToolLoop) || is_idle(pin, rule, now_ms) {
         return None;
     }
-    let up = pin.tier.and_up().get(1).filter(|_| step == Step::StuckLoop && rule.escalates);
+    let is_worse = step == Step::StuckLoop && failures > pin.raised;
+    let up = pin.tier.and_up().get(1).filter(|_| is_worse && rule.escalates);
     Some(match up {
         Some(up) => Decision {
             reason: Cow::Owned(format!("a tool loop that fails again and again goes up from {}", pin.tier)),
@@ -106,7 +109,7 @@ fn is_cheaper(
     let is_warm = cache.tier == pin.tier && now_ms.saturating_sub(pin.last_ms) <= rule.cache_ms;
     let cached = match (is_warm, cache.cached) {
         (false, _) => 0,
-        // What nobody tells may be all of it.
+        // If the provider does not say, all of it may be cached.
         (true, cached) => cached.unwrap_or(cache.input).min(cache.input),
     };
     let stay = step_cost(prices[pin.tier], cache, cached);
@@ -139,7 +142,7 @@ mod tests {
     }
 
     fn pin(prompt_cache: Option<PromptCacheState>) -> Pin {
-        Pin { tier: Tier::Frontier, last_ms: 1_000, prompt_cache }
+        Pin { tier: Tier::Frontier, last_ms: 1_000, prompt_cache, raised: 0 }
     }
 
     fn price(input: f64, cached: f64, output: f64) -> Price {
@@ -161,25 +164,26 @@ mod tests {
         let mut pin = pin(None);
         for step in 1..=30 {
             let now = 1_000 + step * 60_000;
-            let kept = keeps(&pin, Step::ToolLoop, &RULE, now).unwrap();
+            let kept = keeps(&pin, Step::ToolLoop, 0, &RULE, now).unwrap();
             assert_eq!((kept.tier, kept.source), (Tier::Frontier, Source::Session));
             pin.last_ms = now;
         }
-        assert!(keeps(&pin, Step::Turn, &RULE, pin.last_ms).is_none());
-        assert!(keeps(&pin, Step::ToolLoop, &RULE, pin.last_ms + 300_001).is_none(), "not for ever");
+        assert!(keeps(&pin, Step::Turn, 0, &RULE, pin.last_ms).is_none());
+        assert!(keeps(&pin, Step::ToolLoop, 0, &RULE, pin.last_ms + 300_001).is_none(), "not for ever");
     }
 
     #[test]
     fn a_tool_loop_that_fails_again_and_again_goes_up_once_a_time() {
         let low = Pin { tier: Tier::Cheap, ..pin(None) };
-        let up = keeps(&low, Step::StuckLoop, &RULE, 2_000).unwrap();
+        let up = keeps(&low, Step::StuckLoop, 2, &RULE, 2_000).unwrap();
         assert_eq!((up.tier, up.source), (Tier::Medium, Source::Session));
         assert_eq!(up.reason, "a tool loop that fails again and again goes up from cheap");
-        let higher = Pin { tier: up.tier, ..low };
-        assert_eq!(keeps(&higher, Step::ToolLoop, &RULE, 2_000).unwrap().tier, Tier::Medium, "it stays there");
-        assert_eq!(keeps(&pin(None), Step::StuckLoop, &RULE, 2_000).unwrap().tier, Tier::Frontier);
+        let higher = Pin { tier: up.tier, raised: 2, ..low };
+        assert_eq!(keeps(&higher, Step::ToolLoop, 2, &RULE, 2_000).unwrap().tier, Tier::Medium, "it stays there");
+        assert_eq!(keeps(&higher, Step::StuckLoop, 2, &RULE, 2_000).unwrap().tier, Tier::Medium, "the same step again");
+        assert_eq!(keeps(&pin(None), Step::StuckLoop, 2, &RULE, 2_000).unwrap().tier, Tier::Frontier);
         let never = SessionRule { escalates: false, ..RULE };
-        assert_eq!(keeps(&low, Step::StuckLoop, &never, 2_000).unwrap().tier, Tier::Cheap);
+        assert_eq!(keeps(&low, Step::StuckLoop, 2, &never, 2_000).unwrap().tier, Tier::Cheap);
     }
 
     #[test]

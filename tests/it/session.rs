@@ -95,6 +95,30 @@ async fn a_tool_loop_that_fails_again_and_again_goes_up_a_tier_and_a_person_take
     assert_eq!(app.http.chat(&body).await.route().1, "cheap");
 }
 
+#[tokio::test]
+async fn a_loop_goes_up_once_however_often_its_step_is_sent_and_not_past_a_bound_of_ones_own() {
+    let fleet = Fleet::start().await;
+    let failing = || {
+        let mut body = conversation(&["rename the file notes.txt to old.txt"]);
+        let messages = body["messages"].as_array_mut().unwrap();
+        for step in 0..2 {
+            let call = json!({ "id": format!("c{step}"), "type": "function", "function": { "name": "sh", "arguments": "{}" } });
+            messages.push(json!({ "role": "assistant", "content": null, "tool_calls": [call] }));
+            let result = "mv: cannot stat 'notes.txt': No such file or directory";
+            messages.push(json!({ "role": "tool", "tool_call_id": format!("c{step}"), "content": result }));
+        }
+        body
+    };
+    let bound = "[[classifier.rules]]\nname = \"small\"\nat_most = \"cheap\"\n";
+    for (more, tier) in [("", "medium"), (bound, "cheap")] {
+        let app = TestApp::start(&fleet.toml(more)).await;
+        assert_eq!(app.http.chat(&conversation(&["rename the file notes.txt to old.txt"])).await.route().1, "cheap");
+        for _ in 0..3 {
+            assert_eq!(app.http.chat(&failing()).await.route().1, tier, "{more}");
+        }
+    }
+}
+
 /// Agents put the time into their system message.
 #[tokio::test]
 async fn a_clock_in_the_system_message_begins_no_new_conversation() {

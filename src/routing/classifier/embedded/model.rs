@@ -135,6 +135,7 @@ impl Vocabulary {
     }
 
     /// All of them.
+    #[must_use]
     pub fn words(&self) -> impl ExactSizeIterator<Item = &str> {
         self.words.iter().map(|(_, word)| word.as_str())
     }

@@ -30,7 +30,7 @@ const _: () = assert!(3 * (HEAD + TAIL) <= MOST_HITS);
 /// How often each slot was hit. Slots are remembered in the order of their first hit. `SLOTS` is a power of two.
 #[derive(Debug)]
 pub struct Counts<const SLOTS: usize> {
-    counts: Box<[u8; SLOTS]>,
+    times: Box<[u8; SLOTS]>,
     /// The first `hits` are in use.
     hit: Box<[u16; MOST_HITS]>,
     hits: usize,
@@ -38,14 +38,21 @@ pub struct Counts<const SLOTS: usize> {
 
 impl<const SLOTS: usize> Default for Counts<SLOTS> {
     fn default() -> Self {
-        Counts { counts: Box::new([0; SLOTS]), hit: Box::new([0; MOST_HITS]), hits: 0 }
+        Counts { times: zeros(), hit: zeros(), hits: 0 }
     }
+}
+
+/// So many zeros, made on the heap: a thread's stack may be small.
+#[expect(clippy::unnecessary_box_returns, reason = "they are made where they stay")]
+fn zeros<T: Clone + Default, const LENGTH: usize>() -> Box<[T; LENGTH]> {
+    let zeros = vec![T::default(); LENGTH].into_boxed_slice();
+    zeros.try_into().unwrap_or_else(|_| unreachable!("it is made as long as that"))
 }
 
 impl<const SLOTS: usize> Counts<SLOTS> {
     /// Without a branch: whether a slot is new cannot be foretold. The masks change nothing but that no bound is checked.
     fn add(&mut self, slot: u16) {
-        let count = &mut self.counts[usize::from(slot) & (SLOTS - 1)];
+        let count = &mut self.times[usize::from(slot) & (SLOTS - 1)];
         self.hit[self.hits & (MOST_HITS - 1)] = slot;
         self.hits += usize::from(*count == 0);
         *count = count.saturating_add(1);
@@ -53,7 +60,7 @@ impl<const SLOTS: usize> Counts<SLOTS> {
 
     fn clear(&mut self) {
         for slot in &self.hit[..self.hits] {
-            self.counts[usize::from(*slot) & (SLOTS - 1)] = 0;
+            self.times[usize::from(*slot) & (SLOTS - 1)] = 0;
         }
         self.hits = 0;
     }
@@ -61,7 +68,7 @@ impl<const SLOTS: usize> Counts<SLOTS> {
     /// How often a slot was hit, at most 255.
     #[must_use]
     pub fn of(&self, slot: u16) -> u8 {
-        self.counts[usize::from(slot) & (SLOTS - 1)]
+        self.times[usize::from(slot) & (SLOTS - 1)]
     }
 
     /// The slots that were hit, and how often.
@@ -76,7 +83,7 @@ pub struct Slots(Box<[u8; WORD_SLOTS / 8]>);
 
 impl Default for Slots {
     fn default() -> Self {
-        Slots(Box::new([0; _]))
+        Slots(zeros())
     }
 }
 

@@ -185,7 +185,7 @@ impl Agents {
             // The blanks before a tag are passed once, however many tags follow.
             passed = passed.max(at);
             passed += text[passed..open.max(passed)].bytes().take_while(u8::is_ascii_whitespace).count();
-            if is_plain && !self.is_agents(kept.trim_start(), &text[passed.min(open)..open]) {
+            if is_plain && !self.is_agents(&kept, &text[passed.min(open)..open]) {
                 continue;
             }
             match marker {
@@ -208,7 +208,7 @@ impl Agents {
                     if closed.is_none() && is_plain {
                         continue;
                     }
-                    kept.push_str(&text[at..open]);
+                    keep(&mut kept, &text[at..open]);
                     at = closed.map_or(text.len(), |(_, after)| after);
                 }
                 Marker::After => {
@@ -220,15 +220,15 @@ impl Agents {
                     at = end;
                 }
                 Marker::Before => {
-                    kept.push_str(&text[at..open]);
+                    keep(&mut kept, &text[at..open]);
                     at = text.len();
                 }
                 Marker::Line if starts_line(text, open) && (plain != "---" || line_of(text, open).trim() == plain) => {
-                    kept.push_str(&text[at..open]);
+                    keep(&mut kept, &text[at..open]);
                     at = text[end..].find('\n').map_or(text.len(), |newline| end + newline);
                 }
                 Marker::Header if starts_line(text, open) && is_header(line_of(text, open)) => {
-                    kept.push_str(&text[at..open]);
+                    keep(&mut kept, &text[at..open]);
                     at = after_header(text, open);
                 }
                 Marker::Line | Marker::Header => continue,
@@ -242,7 +242,7 @@ impl Agents {
         if !touched {
             return Cow::Borrowed(text);
         }
-        kept.push_str(&text[at..]);
+        keep(&mut kept, &text[at..]);
         Cow::Owned(kept)
     }
 
@@ -286,6 +286,11 @@ impl Agents {
     pub(super) fn sets_background_call(&self, system: &str) -> bool {
         self.background_systems.is_in(cut(system, HEAD))
     }
+}
+
+/// Keeps a piece of a text: without the blanks before all else, so that nobody passes them again and again.
+fn keep(kept: &mut String, piece: &str) {
+    kept.push_str(if kept.is_empty() { piece.trim_start() } else { piece });
 }
 
 /// The last bytes of a text, from the beginning of a character.
@@ -352,7 +357,8 @@ mod tests {
         }
         // Tags after many blanks, and tags before one closing one that another tag follows.
         let far = format!("Base directory for this skill:{}</task>\n<query>", "<task>".repeat(160_000));
-        for text in [" ".repeat(500_000) + &"<task>".repeat(80_000), far] {
+        let closed = " ".repeat(500_000) + "<system-reminder></system-reminder>" + &"<task>".repeat(80_000);
+        for text in [" ".repeat(500_000) + &"<task>".repeat(80_000), far, closed] {
             let _ = AGENTS.words(&text);
         }
         assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());

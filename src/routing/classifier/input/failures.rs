@@ -4,22 +4,23 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Message, texts};
+use super::{Message, texts, words};
 
 /// Characters at either end of a result that are looked at: an error begins a result, or ends its output.
 const LOOKED_AT: usize = 400;
 
-/// How tools, shells, compilers and test runners say that something failed.
+/// How tools, shells, compilers and test runners say that something failed. Words end as in ASCII: with the word boundaries
+/// of Unicode, a text that has one other letter is read a hundred times slower.
 static FAILED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r#"(?x)
-        ^\s*(<\w+>\s*)?(?i:error|exception|fatal|failed|failure|traceback)\b
+        ^\s*(<[0-9A-Za-z_]+>\s*)?(?i:error|exception|fatal|failed|failure|traceback)(?-u:\b)
         | ^(?i:\s*错误|\s*失败)
         | (?i:exit(ed\ with)?\ (code|status):?\ ?|exit_?code"?[:=]\ ?)[1-9]
         | Traceback\ \(most\ recent\ call\ last\)
         | (?i:command\ not\ found|no\ such\ file\ or\ directory|permission\ denied|segmentation\ fault)
-        | (?m:^(error(\[E\d+\])?:|E\ \ \ |npm\ ERR!|FAIL(ED)?\b))
-        | panicked\ at | \b[1-9]\d*\ (tests?\ )?failed\b
+        | (?m:^(error(\[E[0-9]+\])?:|E\ \ \ |npm\ ERR!|FAIL(ED)?(?-u:\b)))
+        | panicked\ at | (?-u:\b)[1-9][0-9]*\ (tests?\ )?failed(?-u:\b)
         | "(is_?error|isError)":\s*true
         | <(tool_use_)?error>"#,
     )
@@ -35,30 +36,39 @@ pub(super) struct Failures {
     pub(super) grow: bool,
 }
 
-/// Reads the tool results of a conversation, the newest loop's alone.
+/// Reads the tool results of a conversation, the newest loop's alone: up to where a person spoke.
 pub(super) fn failures(messages: &[Message<'_>]) -> Failures {
-    let from_end = messages.iter().rev();
-    let in_loop = from_end.skip_while(|message| message.role == "user").take_while(|message| message.role != "user");
-    // Newest first: what each result tells of a failure.
-    let mut told: Vec<Option<String>> = Vec::new();
-    let mut newest = None;
+    let from_end = messages.iter().rev().skip_while(|message| message.role == "user");
+    let in_loop = from_end.take_while(|message| message.role != "user" || words(message).is_empty());
+    // Newest first: the failures that the results of each step tell of. Tools that are called at once are one step.
+    let mut steps: Vec<Vec<String>> = Vec::new();
+    let (mut count, mut is_new) = (0, true);
     for message in in_loop {
         match message.role.as_ref() {
-            "tool" | "function" => told.push(texts(message).find_map(failure)),
-            "assistant" => newest = newest.or(Some(told.len())),
+            "tool" | "function" => {
+                if std::mem::take(&mut is_new) {
+                    steps.push(Vec::new());
+                }
+                if let (Some(failure), Some(step)) = (texts(message).find_map(failure), steps.last_mut()) {
+                    count += 1;
+                    if !step.contains(&failure) {
+                        step.push(failure);
+                    }
+                }
+            }
+            "assistant" => is_new = true,
             _ => {}
         }
     }
-    let newest = newest.unwrap_or(told.len());
-    let grow = told[..newest].iter().any(Option::is_some) && level(&told) > level(&told[newest..]);
-    Failures { count: told.iter().flatten().count(), grow }
+    let grow = steps.first().is_some_and(|newest| !newest.is_empty()) && level(&steps) > level(&steps[1..]);
+    Failures { count, grow }
 }
 
-/// How much it fails again and again, 0 to 2: by how often the same failure came, or how many came one after another.
-/// Results stand newest first.
-fn level(told: &[Option<String>]) -> u8 {
-    let in_a_row = told.iter().take_while(|failure| failure.is_some()).count();
-    let mut all: Vec<&String> = told.iter().flatten().collect();
+/// How much it fails again and again, 0 to 2: by in how many steps the same failure came, or how many steps failed one after
+/// another. The newest step stands first.
+fn level(steps: &[Vec<String>]) -> u8 {
+    let in_a_row = steps.iter().take_while(|step| !step.is_empty()).count();
+    let mut all: Vec<&String> = steps.iter().flatten().collect();
     all.sort_unstable();
     let same = all.chunk_by(|one, other| one == other).map(<[_]>::len).max().unwrap_or(0);
     match same.max(in_a_row.saturating_sub(1)) {
@@ -147,5 +157,30 @@ mod tests {
         assert!(!grow(&["Error: a", "Error: a", "Error: a"]));
         assert!(grow(&["Error: a", "Error: a", "Error: a", "Error: a"]));
         assert!(!grow(&["Error: a", "Error: a", "Error: a", "Error: a", "Error: a"]));
+    }
+
+    #[test]
+    fn tools_that_are_called_at_once_are_one_step_and_an_agents_own_message_ends_no_loop() {
+        let grow = |messages: &str| {
+            let body = format!(r#"{{"messages":[{{"role":"user","content":"build it"}},{messages}]}}"#);
+            failures(&ChatRequest::parse(body.as_bytes()).unwrap().messages).grow
+        };
+        let tool = |text: &str| format!(r#"{{"role":"tool","content":"{text}"}}"#);
+        let (denied, assistant) = (tool("Error: permission denied"), r#"{"role":"assistant"}"#);
+        assert!(!grow(&[assistant, &denied, &denied, &tool("Error: 3"), &tool("Error: x")].join(",")));
+        assert!(grow(&[assistant, &denied, assistant, &denied].join(",")));
+        let reminder = r#"{"role":"user","content":"<system-reminder>be brief</system-reminder>"}"#;
+        assert!(grow(&[assistant, &denied, reminder, assistant, &denied].join(",")));
+    }
+
+    #[test]
+    fn a_thousand_results_in_chinese_are_read_in_a_moment() {
+        let result = format!(r#"{{"role":"tool","content":"{}"}}"#, "✓ 测试通过了，没有失败 ".repeat(200));
+        let body =
+            format!(r#"{{"messages":[{{"role":"user","content":"build it"}}{}]}}"#, format!(",{result}").repeat(1_000));
+        let request = ChatRequest::parse(body.as_bytes()).unwrap();
+        let begun = std::time::Instant::now();
+        assert_eq!(failures(&request.messages), Failures::default());
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 }
