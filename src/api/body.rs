@@ -10,7 +10,7 @@ use futures_util::TryStreamExt;
 use poem::http::StatusCode;
 use poem::{Body, Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
-use poem_openapi::types::Type;
+use poem_openapi::types::{ParseError, ParseFromJSON, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::ApiError;
@@ -47,6 +47,12 @@ impl<'a, T: Type> ApiExtractor<'a> for JsonBody<T> {
     async fn from_request(_: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
         Ok(JsonBody { body: Mutex::new(body.take().ok()), described: PhantomData })
     }
+}
+
+/// What a JSON body holds, or what is wrong with it.
+pub(super) fn parse<T: ParseFromJSON>(body: &[u8]) -> Result<T, String> {
+    let json = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    T::parse_from_json(Some(json)).map_err(ParseError::into_message)
 }
 
 /// Reads a body of at most `limit` bytes. `told` is its length if the client says it.

@@ -10,6 +10,7 @@ mod chat;
 mod described;
 mod error;
 mod explain;
+mod feedback;
 mod front;
 mod health;
 mod metrics;
@@ -73,7 +74,7 @@ pub fn service(shared: Arc<Shared>) -> OpenApiService<impl poem_openapi::OpenApi
         (chat::ChatApi(shared.clone()), route::RouteApi(shared.clone()), systemone::SystemOneApi(shared.clone())),
         models::ModelsApi(shared.clone()),
         usage::UsageApi(shared.clone()),
-        requests::RequestsApi(shared.clone()),
+        (requests::RequestsApi(shared.clone()), feedback::FeedbackApi(shared.clone())),
         health::HealthApi(shared.clone()),
         metrics::MetricsApi(shared),
     );

@@ -1,6 +1,5 @@
 //! `POST /v1/route`: the decision on a request, without an answer.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,10 +9,10 @@ use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::body::JsonBody;
-use super::schema::ChatCompletionRequest;
+use super::schema::ChatMessage;
 use super::{ApiError, Shared, Tag};
 use crate::catalog::Tier;
 use crate::gateway::{Candidate, Fitness, Preview};
@@ -68,36 +67,36 @@ impl From<Need> for RouteProbabilities {
     }
 }
 
-/// A request as in OpenAI's chat completions API, or a text alone.
+/// A request as in OpenAI's chat completions API, with all its fields, or a text alone.
 #[derive(Object)]
 struct RouteRequest {
+    /// `auto` and most other names let the router decide; `xrouter/cheap` and the like force a tier.
+    model: Option<String>,
     /// What a person asks, in place of `messages`.
     text: Option<String>,
-    /// The request, without `text`.
-    #[oai(flatten)]
-    request: ChatCompletionRequest,
-}
-
-/// What of a body tells which of the two it is.
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(borrow, default)]
-    text: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    model: Option<Cow<'a, str>>,
-    #[serde(default)]
-    messages: Option<IgnoredAny>,
+    /// The conversation, oldest message first.
+    messages: Option<Vec<ChatMessage>>,
 }
 
 /// A text alone as a request; any other body as it stands.
 fn request_of(body: Bytes) -> Result<Bytes, ApiError> {
     // What cannot be read is refused with the rest of it.
-    let Ok(Head { text: Some(text), model, messages }) = serde_json::from_slice(&body) else { return Ok(body) };
-    if messages.is_some() {
-        return Err(ApiError::invalid("text", "there is `text` and there is `messages`: send one of them"));
+    let Ok(Some(_)) = serde_json::from_slice::<Head>(&body).map(|head| head.text) else { return Ok(body) };
+    let Ok(members) = serde_json::from_slice::<Map<String, Value>>(&body) else { return Ok(body) };
+    if let Some(other) = members.keys().find(|name| !["text", "model"].contains(&name.as_str())) {
+        let other: String = other.chars().take(64).collect();
+        let message = format!("there is `text` and there is `{other}`: beside `text`, only `model` is read");
+        return Err(ApiError::invalid("text", message));
     }
-    let model = model.as_deref().unwrap_or("auto");
+    let text = members["text"].as_str().ok_or_else(|| ApiError::invalid("text", "`text` is no string"))?;
+    let model = members.get("model").and_then(Value::as_str).unwrap_or("auto");
     Ok(json!({ "model": model, "messages": [{ "role": "user", "content": text }] }).to_string().into())
+}
+
+/// What of a body tells whether it is a text alone.
+#[derive(Deserialize)]
+struct Head {
+    text: Option<IgnoredAny>,
 }
 
 /// An upstream that could be called.

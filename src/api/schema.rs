@@ -8,8 +8,8 @@ use serde_json::Value;
 /// word for it.
 #[derive(Object)]
 pub(super) struct ChatCompletionRequest {
-    /// `xrouter/cheap`, `xrouter/medium` and `xrouter/frontier`, also without `xrouter/`, force a tier; `auto` and
-    /// every other name let the router decide.
+    /// `xrouter/cheap`, `xrouter/medium` and `xrouter/frontier`, also without `xrouter/`, force a tier; `auto:save`,
+    /// `auto:balanced` and `auto:quality` carry a preset; `auto` and every other name let the router decide.
     #[oai(default = "auto")]
     model: String,
     /// The conversation, oldest message first.

@@ -1,6 +1,6 @@
 //! `POST /v1/systemone`: how strong a model something needs, in the form of decision models.
 //!
-//! The form is that of TypeSafe's System One API, which OpenClaw's `decisionModel` speaks: a state, and typed questions on
+//! The form is that of `TypeSafe`'s System One API, which OpenClaw's `decisionModel` speaks: a state, and typed questions on
 //! it. This one knows a single thing, how strong a model the state needs, and refuses every other question. OpenClaw
 //! refuses an answer that has a member too many.
 
@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use poem::Request;
 use poem_openapi::payload::Json;
-use poem_openapi::types::{Any, ParseFromJSON};
+use poem_openapi::types::Any;
 use poem_openapi::{Object, OpenApi, Union};
 use serde_json::{Value, json};
 
-use super::body::JsonBody;
+use super::body::{self, JsonBody};
 use super::{ApiError, Shared, Tag};
 use crate::catalog::Tier;
 use crate::routing::{Need, tier_in_words};
@@ -22,6 +22,8 @@ pub(super) struct SystemOneApi(pub(super) Arc<Shared>);
 
 /// Most levels of a score, as in the API that this follows.
 const MOST_LEVELS: usize = 10;
+/// Longest name that an error repeats, in characters.
+const LONGEST_NAME: usize = 64;
 /// Most questions of one request.
 const MOST_QUESTIONS: usize = 256;
 
@@ -153,7 +155,7 @@ struct NoulAnswer {
 impl SystemOneApi {
     /// Judge how strong a model something needs
     ///
-    /// Answers typed questions with probabilities, in the form of TypeSafe's System One API, which OpenClaw's
+    /// Answers typed questions with probabilities, in the form of `TypeSafe`'s System One API, which OpenClaw's
     /// `decisionModel` speaks. It knows one thing: how strong a model the state needs. A question on anything else is
     /// refused (400). The embedded classifier alone judges: no rule, no conversation and no upstream has a say, and
     /// nothing goes to the history.
@@ -164,20 +166,21 @@ impl SystemOneApi {
         body: JsonBody<SystemOneRequest>,
     ) -> Result<Json<SystemOneAnswer>, ApiError> {
         let body = self.0.read(request, body.take()).await?;
-        let asked = serde_json::from_slice(&body)
-            .map_err(|error| error.to_string())
-            .and_then(|asked| SystemOneRequest::parse_from_json(Some(asked)).map_err(|error| error.into_message()));
+        let asked = body::parse(&body);
         let SystemOneRequest { state: Any(state), questions, .. } =
             asked.map_err(|error| ApiError::invalid("questions", format!("the request cannot be read: {error}")))?;
         if questions.is_empty() || questions.len() > MOST_QUESTIONS {
             let message = format!("there are {} questions: ask 1 to {MOST_QUESTIONS}", questions.len());
             return Err(ApiError::invalid("questions", message));
         }
-        let judged =
-            self.0.gateway.judge(chat(state).to_string().as_bytes()).map_err(|error| ApiError::from(&error))?;
+        let judged = self.0.gateway.judge(chat(state).to_string().as_bytes());
+        let judged = judged.map_err(|error| ApiError::invalid("state", error.to_string()))?;
         let answers = questions.into_iter().map(|(name, question)| {
-            let answer = answer(judged.need, question)
-                .map_err(|why| ApiError::invalid(&format!("questions.{name}"), format!("question `{name}`: {why}")))?;
+            let refused = |why: String| {
+                let name = short(&name);
+                ApiError::invalid(&format!("questions.{name}"), format!("question `{name}`: {why}"))
+            };
+            let answer = answer(judged.need, question).map_err(refused)?;
             Ok((name, answer))
         });
         Ok(Json(SystemOneAnswer {
@@ -191,7 +194,7 @@ impl SystemOneApi {
 /// The state as a chat request.
 fn chat(state: Value) -> Value {
     let text = match state {
-        Value::Object(members) if members.get("messages").is_some_and(Value::is_array) => {
+        Value::Object(members) if members.get("messages").is_some_and(are_messages) => {
             return Value::Object(members);
         }
         Value::String(text) => text,
@@ -199,6 +202,15 @@ fn chat(state: Value) -> Value {
         other => other.to_string(),
     };
     json!({ "messages": [{ "role": "user", "content": text }] })
+}
+
+fn are_messages(messages: &Value) -> bool {
+    messages.as_array().is_some_and(|all| all.iter().all(|message| message["role"].is_string()))
+}
+
+/// The beginning of a name, for a message.
+fn short(name: &str) -> String {
+    name.chars().take(LONGEST_NAME).collect()
 }
 
 /// What a question does not say, or says otherwise than this model understands.
@@ -223,9 +235,9 @@ fn choice(need: Need, criteria: BTreeMap<String, Option<Any<Value>>>) -> Result<
     for (name, meaning) in &criteria {
         let in_meaning = || tier_in_words(&words(&meaning.as_ref()?.0));
         let tier = tier_in_words(name).or_else(in_meaning);
-        let tier = tier.ok_or_else(|| format!("option `{name}` names no tier, or several; {HINT}"))?;
+        let tier = tier.ok_or_else(|| format!("option `{}` names no tier, or several; {HINT}", short(name)))?;
         if tiers.contains(&tier) {
-            return Err(format!("option `{name}` is not the only one for the {tier} tier; {HINT}"));
+            return Err(format!("option `{}` is not the only one for the {tier} tier; {HINT}", short(name)));
         }
         tiers.push(tier);
     }

@@ -13,6 +13,7 @@ mod doctor;
 mod eval;
 mod hardware;
 mod init;
+mod learn;
 mod models;
 mod offline;
 mod reach;
@@ -177,7 +178,7 @@ pub fn main() -> ExitCode {
         Command::Classify(command) => block_on(command.run()),
         Command::Eval(command) => block_on(command.run()),
         Command::Replay(command) => block_on(command.run()),
-        Command::Train(command) => command.run(),
+        Command::Train(command) => block_on(command.run()),
         Command::Usage(command) => block_on(command.run()),
         Command::Db(command) => block_on(command.run()),
         Command::Hardware(command) => block_on(command.run()),

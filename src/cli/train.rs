@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use sha2::{Digest, Sha256};
 
-use super::Failure;
 use super::eval::{print, print_json};
+use super::learn::Learn;
+use super::{Failure, HistoryFile};
 use crate::config::Strategy;
 use crate::protocol::ChatRequest;
 use crate::routing::{self, Thresholds};
@@ -35,11 +36,13 @@ const GRADED: &[&str] = &[
 ];
 
 /// Train the embedded classifier on labelled prompts: the same prompts make the same bytes
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, clap::Args)]
 pub(super) struct Train {
     /// Folder with `train.jsonl` and `dev.jsonl` (or `.jsonl.gz`), and `graded-train` and `graded-dev` if there are any;
     /// docs/classifier.md has their fields
-    folder: PathBuf,
+    #[arg(required_unless_present_any = ["from_history", "revert"])]
+    folder: Option<PathBuf>,
     /// More labelled prompts to train on: a file, or a folder of `.jsonl` files
     #[arg(long, value_name = "PATH")]
     with: Vec<PathBuf>,
@@ -56,12 +59,38 @@ pub(super) struct Train {
     /// Figures as JSON
     #[arg(long)]
     json: bool,
+    /// Learn the two thresholds from the history instead: from reports (POST /v1/feedback) and from what became of
+    /// requests. Prompts are not needed
+    #[arg(long, conflicts_with_all = ["folder", "with", "wrappers", "out", "compare"])]
+    from_history: bool,
+    /// First moment of that history: 24h, 7d and the like, or a time such as 2026-11-26
+    #[arg(long, value_name = "WHEN", default_value = "30d", requires = "from_history")]
+    since: String,
+    /// Write what was learnt into the configuration file, which is kept as it was for --revert
+    #[arg(long, requires = "from_history")]
+    apply: bool,
+    /// Put the configuration file back as it was before the last --apply
+    #[arg(long, conflicts_with_all = ["folder", "from_history"])]
+    revert: bool,
+    #[command(flatten)]
+    history: HistoryFile,
 }
 
 impl Train {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let mut train = rows(&self.folder, "train")?;
-        let dev = rows(&self.folder, "dev")?;
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        if self.revert {
+            return Learn::revert(&self.history);
+        }
+        let Some(folder) = &self.folder else {
+            let Train { since, apply, json, history, .. } = self;
+            return Learn { since, apply, json, history }.run().await;
+        };
+        self.of_folder(folder)
+    }
+
+    fn of_folder(&self, folder: &Path) -> Result<(), Failure> {
+        let mut train = rows(folder, "train")?;
+        let dev = rows(folder, "dev")?;
         for path in &self.with {
             for file in files(path)? {
                 train.extend(training::read(&file).map_err(|error| Failure::Usage(error.into()))?);

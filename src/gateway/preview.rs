@@ -6,7 +6,7 @@ use super::record::Record;
 use super::requirements::{Requirements, Unsupported, estimated_tokens};
 use super::{ChatCall, Gateway, GatewayError, Reason};
 use crate::catalog::Tier;
-use crate::protocol::ChatRequest;
+use crate::protocol::{ChatRequest, RequestError};
 use crate::routing::{self, Decision, Embedded, Need, Thresholds};
 
 /// A decision that nothing came of.
@@ -43,7 +43,7 @@ impl Gateway {
     /// Decides on a request as [`Gateway::chat`] would.
     ///
     /// # Errors
-    /// It cannot be read, or its tier header names no tier.
+    /// It cannot be read, its tier header names no tier, or its model no preset.
     pub async fn preview(&self, call: &ChatCall) -> Result<Preview, GatewayError> {
         let request = ChatRequest::parse(&call.body).map_err(Reason::from)?;
         let requirements = Requirements::of(&request);
@@ -77,8 +77,8 @@ impl Gateway {
     ///
     /// # Errors
     /// The request cannot be read.
-    pub fn judge(&self, body: &[u8]) -> Result<Judgement, GatewayError> {
-        let request = ChatRequest::parse(body).map_err(Reason::from)?;
+    pub fn judge(&self, body: &[u8]) -> Result<Judgement, RequestError> {
+        let request = ChatRequest::parse(body)?;
         let shipped;
         let embedded = if let Some(embedded) = self.classifier.embedded() {
             embedded

@@ -66,13 +66,19 @@ const WORDS: [(Tier, &[&str]); 3] = [
     ),
 ];
 
-/// The tier that a text names; `None` if it names none, or several.
+/// Longest text in which a tier is looked for, in bytes.
+const LONGEST: usize = 4_096;
+
+/// The tier that a text names; `None` if it names none, or several, or is longer than 4 KB.
 #[must_use]
 pub fn tier_in_words(text: &str) -> Option<Tier> {
+    if text.len() > LONGEST {
+        return None;
+    }
     let lower = text.to_lowercase();
     let single = || lower.split(|character: char| !character.is_alphanumeric());
-    let names = |word: &&str| if word.is_ascii() { single().any(|it| it == *word) } else { lower.contains(word) };
-    let mut named = WORDS.iter().filter(|(_, words)| words.iter().any(|word| names(&word))).map(|(tier, _)| *tier);
+    let is_there = |word: &&str| if word.is_ascii() { single().any(|it| it == *word) } else { lower.contains(word) };
+    let mut named = WORDS.iter().filter(|(_, words)| words.iter().any(is_there)).map(|(tier, _)| *tier);
     let only = named.next()?;
     named.next().is_none().then_some(only)
 }

@@ -317,7 +317,7 @@ pub(super) static COLUMNS: &[Column] = &[
         Text,
         optional,
         "step" = "step",
-        "What kind of step it was: `turn`, `approval`, `tool_loop`, `background_call`.",
+        "What kind of step it was: `turn`, `approval`, `tool_loop`, `stuck_loop`, `background_call`.",
         |row| text(row.features.step.map(Step::as_str)),
         |row, cell| row.features.step = cell.get::<String>()?.and_then(|name| Step::from_name(&name))
     ),

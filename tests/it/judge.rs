@@ -74,7 +74,7 @@ async fn every_kind_of_question_is_answered_in_the_exact_form_of_a_decision_mode
 #[tokio::test]
 async fn a_state_is_a_text_or_a_chat_request_or_any_json() {
     let (_fleet, app) = app().await;
-    let states = [
+    let cases = [
         (json!("hi there"), "simple"),
         (json!(null), "simple"),
         (
@@ -84,11 +84,12 @@ async fn a_state_is_a_text_or_a_chat_request_or_any_json() {
         (json!(HARD), "complex"),
         (json!({ "user": "u1", "query": HARD }), "complex"),
         (json!([HARD]), "complex"),
+        (json!({ "messages": ["hi", "there"] }), "simple"),
     ];
-    for (state, choice) in states {
+    for (case, choice) in cases {
         let questions = json!({ "q": { "type": "choice", "criteria": { "simple": null, "complex": null } } });
-        let (status, answer) = judge(&app, state.clone(), questions).await;
-        assert_eq!((status, &answer["answers"]["q"]["choice"]), (200, &json!(choice)), "{state}");
+        let (status, answer) = judge(&app, case.clone(), questions).await;
+        assert_eq!((status, &answer["answers"]["q"]["choice"]), (200, &json!(choice)), "{case}");
     }
     assert_eq!(app.rows().await.len(), 0, "nothing is recorded");
 }
@@ -118,6 +119,9 @@ async fn a_question_on_anything_else_is_refused_by_name() {
         let message = answer["error"]["message"].as_str().unwrap();
         assert!(message.starts_with("question `q`: ") && message.contains(why), "{message}");
     }
+    let long = "It needs a frontier model. ".repeat(100_000);
+    let (status, _) = judge(&app, json!("x"), json!({ "q": { "type": "noul", "instructions": long } })).await;
+    assert_eq!(status, 400);
     for questions in [json!({}), json!([]), json!({ "q": { "type": "box" } }), json!({ "q": { "type": "score" } })] {
         let (status, answer) = judge(&app, json!("x"), questions.clone()).await;
         assert_eq!((status, &answer["error"]["param"]), (400, &json!("questions")), "{questions}");
@@ -142,6 +146,9 @@ async fn a_text_alone_is_decided_as_the_request_that_holds_it() {
     assert_eq!(of_text, of_request);
     let (_, forced) = route(json!({ "model": "xrouter/cheap", "text": HARD })).await;
     assert_eq!((&forced["decision"], &forced["probabilities"]), (&json!(0), &json!(null)));
-    let (status, both) = route(json!({ "text": "x", "messages": [] })).await;
-    assert_eq!((status, &both["error"]["param"]), (400, &json!("text")));
+    for beside in ["messages", "tools", "reasoning_effort"] {
+        let (status, both) = route(json!({ "text": "x", beside: [] })).await;
+        assert_eq!((status, &both["error"]["param"]), (400, &json!("text")), "{both}");
+    }
+    assert_eq!(route(json!({ "text": 7 })).await.0, 400);
 }

@@ -31,6 +31,7 @@ mod hardware;
 mod harness;
 mod history;
 mod judge;
+mod learning;
 mod migrations;
 mod openapi;
 mod redis_cache;

@@ -1,0 +1,115 @@
+//! The router learns from its owner: reports on decisions, and thresholds made from them.
+
+use serde_json::{Value, json};
+
+use crate::support::{Fleet, Program, TestApp, question};
+
+async fn report(app: &TestApp, body: Value) -> (u16, Value) {
+    let answer = app.http.post("/v1/feedback", "application/json", body.to_string()).await;
+    (answer.status, answer.json())
+}
+
+#[tokio::test]
+async fn a_report_on_a_decision_is_kept_and_a_wrong_one_is_refused_by_name() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("")).await;
+    let id = app.http.chat(&question("hi")).await.header("x-request-id").to_owned();
+    let (status, kept) = report(&app, json!({ "request_id": id, "verdict": "worse" })).await;
+    assert_eq!((status, &kept), (200, &json!({ "request_id": id, "decided": "cheap", "usable": true })));
+    let mut forced = question("hi");
+    forced["model"] = json!("xrouter/cheap");
+    let unscored = app.http.chat(&forced).await.header("x-request-id").to_owned();
+    let (status, kept) = report(&app, json!({ "request_id": unscored, "tier": "medium" })).await;
+    assert_eq!((status, &kept["usable"]), (200, &json!(false)));
+    for (body, status, param) in [
+        (json!({ "request_id": "none", "verdict": "worse" }), 404, json!(null)),
+        (json!({ "request_id": id }), 400, json!("verdict")),
+        (json!({ "request_id": id, "verdict": "worse", "tier": "cheap" }), 400, json!("verdict")),
+        (json!({ "request_id": id, "verdict": "bad" }), 400, json!("verdict")),
+        (json!({ "request_id": id, "tier": "huge" }), 400, json!("verdict")),
+        (json!({ "verdict": "worse" }), 400, json!("verdict")),
+    ] {
+        let (told, answer) = report(&app, body.clone()).await;
+        assert_eq!((told, &answer["error"]["param"]), (status, &param), "{body}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn thresholds_are_learnt_from_reports_and_taken_back() {
+    let fleet = Fleet::start().await;
+    let toml = format!("# mine\n{}", fleet.toml(""));
+    let app = TestApp::start(&toml).await;
+    // Somebody for whom all that is decided cheap is too weak.
+    let asked = [
+        "What is the capital of",
+        "Translate into French the word for",
+        "Give me a synonym of",
+        "Spell the name of",
+        "Which day is the feast of",
+        "How do you say hello to",
+        "When was the birth of",
+        "What colour has the flag of",
+        "Write a haiku about",
+        "Name three towns near",
+        "Is there a river in",
+        "What do people eat in",
+        "Who painted the view of",
+    ];
+    let places = ["Lisbon", "Oslo", "Lima", "Accra"];
+    let mut reported = 0;
+    for (begin, place) in asked.iter().flat_map(|begin| places.iter().map(move |place| (begin, place))) {
+        let answer = app.http.chat(&question(&format!("{begin} {place}"))).await;
+        let id = answer.header("x-request-id").to_owned();
+        reported += usize::from(report(&app, json!({ "request_id": id, "tier": "medium" })).await.0 == 200);
+    }
+    assert_eq!(reported, 52);
+    app.store.flush().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("xrouter.toml");
+    std::fs::write(&file, &toml).unwrap();
+    let database = app.database().display().to_string();
+    let train = |arguments: &[&str]| {
+        let all = [&["train", "-c", "xrouter.toml"], arguments].concat();
+        let output = Program::run(folder.path(), &all);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+    let from_history = ["--from-history", "--db", &database];
+    let (done, report, error) = train(&[&from_history[..], &["--json"]].concat());
+    assert!(done, "{error}");
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["labels"], json!({ "reported with its tier": 52 }));
+    let figure = |name: &str| report[name].as_f64().unwrap();
+    assert!(figure("missed_after") < figure("missed_before"), "{report}");
+    assert!(report["learnt"]["medium_at"].as_f64() < report["now"]["medium_at"].as_f64(), "{report}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), toml, "nothing is replaced without --apply");
+
+    let (done, _, error) = train(&[&from_history[..], &["--apply"]].concat());
+    assert!(done, "{error}");
+    let applied = std::fs::read_to_string(&file).unwrap();
+    assert!(applied.starts_with("# mine") && applied.contains("medium_at"), "{applied}");
+    let shown = Program::run(folder.path(), &["config", "show", "-c", "xrouter.toml"]);
+    assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
+    let (done, _, error) = train(&["--revert"]);
+    assert!(done, "{error}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), toml);
+    let (done, _, error) = train(&["--revert"]);
+    assert!(!done && error.contains("there was no --apply"), "{error}");
+}
+
+#[tokio::test]
+async fn few_labels_change_nothing() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml("")).await;
+    app.http.chat(&question("hi")).await;
+    app.store.flush().await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("xrouter.toml"), fleet.toml("")).unwrap();
+    let database = app.database().display().to_string();
+    let arguments = ["train", "-c", "xrouter.toml", "--from-history", "--db", &database];
+    let output = Program::run(folder.path(), &arguments);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("at least 40 labels are needed"), "{text}");
+    let output = Program::run(folder.path(), &[&arguments[..], &["--apply"]].concat());
+    assert_eq!(output.status.code(), Some(2));
+}
