@@ -15,7 +15,7 @@ const CACHE_MS: i64 = 300_000;
 const HARNESS: u64 = 11_000;
 const RULE: SessionRule = SessionRule { idle_ms: CACHE_MS, cache_ms: CACHE_MS, when_cheaper: true, escalates: true };
 /// Of a hundred turns that need a tier, how many are decided as cheap and as medium: from the harness corpus.
-const DECIDED: [[u32; 2]; 3] = [[100, 0], [38, 52], [2, 6]];
+const DECIDED: [[u32; 2]; 3] = [[100, 0], [34, 59], [2, 6]];
 const MODELS: [(Provider, &str); 3] =
     [(Provider::Openai, "gpt-5-nano"), (Provider::Openai, "gpt-5.6-terra"), (Provider::Anthropic, "claude-sonnet-5-5")];
 

@@ -3,9 +3,12 @@
 //! Enters: scores with the tiers that were right, or could have been, and the thresholds in force. Leaves: other thresholds,
 //! and how they do on requests that they were not made from. Texts are not needed.
 
+use std::hash::BuildHasher as _;
+
+use foldhash::fast::FixedState;
+
 use crate::catalog::Tier;
 use crate::routing::Thresholds;
-use crate::routing::inside::hash_of;
 
 /// Fewest labels that thresholds are made from.
 pub const FEWEST: usize = 40;
@@ -58,7 +61,8 @@ pub fn learn(labels: &[Label], now: Thresholds) -> Option<Learnt> {
         labels.iter().map(|label| label.cost(thresholds.tier(label.score))).sum()
     };
     let all: Vec<&Label> = labels.iter().collect();
-    let (odd, even): (Vec<&Label>, Vec<&Label>) = all.iter().partition(|label| hash_of(&label.id) >> 8 & 1 == 1);
+    let (odd, even): (Vec<&Label>, Vec<&Label>) =
+        all.iter().partition(|label| FixedState::default().hash_one(&label.id) & 1 == 1);
     Some(Learnt {
         thresholds: fitted(&all, now),
         before: cost(&all, now),

@@ -81,7 +81,7 @@ impl Thresholds {
     pub const fn of(preset: Preset) -> Self {
         match preset {
             Preset::Save => Thresholds { medium_at: 0.46, frontier_at: 0.85 },
-            Preset::Balanced => Thresholds { medium_at: 0.4, frontier_at: 0.6 },
+            Preset::Balanced => Thresholds { medium_at: 0.41, frontier_at: 0.6 },
             Preset::Quality => Thresholds { medium_at: 0.2, frontier_at: 0.52 },
         }
     }

@@ -24,8 +24,10 @@ const ROUNDS: usize = 6;
 const LONGEST_SENTENCE: usize = 600;
 /// What may follow an opening in its clause, in bytes, where the clause is taken off and not the sentence.
 const LONGEST_CLAUSE_REST: usize = 12;
-/// What may follow boilerplate in its sentence, in bytes.
+/// What may follow boilerplate in its sentence, in bytes; twice as much where three of them are one character.
 const LONGEST_REST: usize = 56;
+/// Longest paragraph that sets a role, in bytes.
+const LONGEST_ROLE: usize = 800;
 /// Marks with which a request may begin.
 const OPENS: [char; 12] = ['<', '{', '[', '(', '"', '\'', '`', '“', '「', '《', '【', '$'];
 /// Lines at the beginning in which mail headers are looked for.
@@ -60,10 +62,13 @@ struct File {
     tag_hints: Vec<String>,
     ask_labels: Vec<String>,
     weak_labels: Vec<String>,
+    speaker_labels: Vec<String>,
     end_labels: Vec<String>,
     end_headings: Vec<String>,
     greetings: Vec<String>,
     openings: Vec<String>,
+    roles: Vec<String>,
+    role_names: Vec<String>,
     polite_prefixes: Vec<String>,
     closings: Vec<String>,
     boilerplate: Vec<String>,
@@ -78,6 +83,8 @@ enum Label {
     Ask,
     /// The request follows, if all before it is a form.
     Weak,
+    /// The same, or if the text begins with boilerplate.
+    Speaker,
     /// The request has ended.
     End,
     /// The same, where the line ends with a colon.
@@ -94,6 +101,8 @@ pub(super) struct Frames {
     label_kinds: Vec<Label>,
     greetings: Marks,
     openings: Marks,
+    roles: Marks,
+    role_names: Marks,
     boilerplate: Marks,
     polite_prefixes: Marks,
     closings: Marks,
@@ -106,6 +115,7 @@ impl Frames {
         let kinds = [
             (file.ask_labels, Label::Ask),
             (file.weak_labels, Label::Weak),
+            (file.speaker_labels, Label::Speaker),
             (file.end_labels, Label::End),
             (file.end_headings, Label::EndHeading),
         ];
@@ -124,6 +134,8 @@ impl Frames {
             label_kinds,
             greetings: file.greetings.into_iter().collect(),
             openings: file.openings.into_iter().collect(),
+            roles: file.roles.into_iter().collect(),
+            role_names: file.role_names.into_iter().collect(),
             boilerplate: file.boilerplate.iter().cloned().collect(),
             polite_prefixes: file.polite_prefixes.into_iter().collect(),
             closings: with_boilerplate(file.closings).collect(),
@@ -148,7 +160,7 @@ impl Frames {
         let mut text = text.trim();
         for _ in 0..ROUNDS {
             let before = text.len();
-            for step in [Self::tagged, Self::mailed, Self::labelled, Self::closed, Self::opened] {
+            for step in [Self::tagged, Self::mailed, Self::labelled, Self::closed, Self::cast, Self::opened] {
                 let inner = step(self, text).trim();
                 if is_something(inner) {
                     text = inner;
@@ -269,6 +281,7 @@ impl Frames {
             let counts = match kind {
                 Label::Ask | Label::End => true,
                 Label::Weak => is_form,
+                Label::Speaker => is_form || Self::begins(&self.boilerplate, text),
                 Label::EndHeading => open.is_some() && line.trim_end().ends_with([':', '：']),
             };
             if !counts {
@@ -279,7 +292,7 @@ impl Frames {
             if let Some(open) = open.take().filter(|open| is_something(&text[*open..start])) {
                 best = Some((open, start));
             }
-            if matches!(kind, Label::Ask | Label::Weak) {
+            if matches!(kind, Label::Ask | Label::Weak | Label::Speaker) {
                 open = Some(content);
             }
         }
@@ -317,12 +330,22 @@ impl Frames {
             return None;
         }
         match self.label_kinds[found] {
-            Label::Weak => {
+            Label::Weak | Label::Speaker => {
                 let speaks = above.len() <= LONGEST_FORM && above.to_lowercase().contains(&word.to_lowercase());
                 (above.trim().is_empty() || speaks).then_some(Label::Ask)
             }
             kind => Some(kind),
         }
+    }
+
+    /// Without a first paragraph that sets a role: "You are Marlowe, a seasoned consultant. You speak plainly." It asks
+    /// nothing, and another paragraph follows.
+    fn cast<'a>(&self, text: &'a str) -> &'a str {
+        let is_named = |length: usize| text[length..].starts_with(char::is_uppercase);
+        let is_role =
+            self.roles.find(text).is_some() || self.role_names.find(text).is_some_and(|(_, end)| is_named(end));
+        let Some((role, rest)) = text.split_once("\n\n").filter(|_| is_role) else { return text };
+        if role.len() <= LONGEST_ROLE && !role.contains(['\n', '?', '？']) { rest } else { text }
     }
 
     /// Without a greeting, a role or the like at its beginning, and without the words that make a wish of an order.
@@ -338,7 +361,8 @@ impl Frames {
         }
         if let Some((_, length)) = self.boilerplate.find(text) {
             // What goes on for long after boilerplate is a request that begins like it.
-            let end = sentence_end(text).filter(|end| *end <= length + LONGEST_REST);
+            let most = if text[..length].is_ascii() { LONGEST_REST } else { 2 * LONGEST_REST };
+            let end = sentence_end(text).filter(|end| *end <= length + most);
             return end.map_or(text, |end| &text[end..]);
         }
         self.polite_prefixes.find(text).map_or(text, |(_, length)| &text[length..])
@@ -525,11 +549,15 @@ mod tests {
             "{} Thank you so much in advance!",
             "{}\n\nThink step by step.",
             "You are an expert with twenty years of experience, precise and kind.\n\n{}",
+            "You are Marlowe, a seasoned consultant. You speak plainly, and stay in character.\n\n{}",
+            "从现在开始,请你扮演一位资深的行业专家,性格温和。请以他的身份回应我。\n\n{}",
+            "请先仔细思考,把思路一步一步理清楚,检查有没有遗漏,然后再给出最终答复。\n\n{}",
             "<task>\n{}\n</task>",
             "Below is the input of the user, enclosed in tags.\n<user_input>{}</user_input>",
             "<context>\nBread needs salt.\n</context>\n<query>\n{}\n</query>",
             "Use the following pieces of context to answer the question at the end.\n\nBread needs salt.\n\nQuestion: {}\nHelpful Answer:",
             "Question: {}\n\nContext:\nBread needs salt.",
+            "Use the documents below if they help.\n\n[Doc 1] Bread needs salt.\n[Doc 2] So does soup.\n\nUser: {}",
             "Input: {}\nOutput:",
             "## Workflow\n\nRead the input.\n\n### Input\n{}\n\n### Output",
             "【输入】\n{}\n\n【输出】",
@@ -556,6 +584,7 @@ mod tests {
             "Solve this problem in C++ and prove it correct.\n\n**Input**\nThe first line has n.\n\n**Output**\nOne number.",
             "Design an accessible form library with these components:\n- Input\n- Select\n- Button",
             "Solve this: find the maximum set of intervals that do not overlap, in O(n log n), and prove it.\nInput: five\nOutput: a set",
+            "Turn this chat into JSON.\nUser: hi there\nAssistant: hello",
             "Write a streaming parser that turns transcripts like this into JSON:\nHuman: hi\nAssistant: hello",
             "Solve the following problem in Rust with a lock-free queue, and show that it is linearizable. Then test it.",
             "The parser is fine now.\nThanks!\nNow derive a termination measure",
@@ -564,6 +593,8 @@ mod tests {
             "Refute the argument in the mail below, with a formal counterexample:\n-----Original Message-----\nFrom: Ann\nSubject: Lunch\n\nNoon?",
             "Implement a sorted set. Keep it lock-free and linearizable under concurrent writers.",
             "Translate into German: Thank you for your letter",
+            "You are given two sorted arrays of n numbers each.\n\nFind their median in O(log n), and prove it.",
+            "You are asked to merge two files.\n\nKeep their order.",
             "{\"a\": 1}",
             "a < b && c > d",
             "",
