@@ -8,7 +8,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::frame::{FRAMES, cut, starts_line};
+use super::frame::FRAMES;
+use super::pieces::{cut, starts_line};
 use crate::routing::classifier::marks::{Anywhere, Found, Marks};
 
 /// The markers that are compiled in.

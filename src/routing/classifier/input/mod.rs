@@ -5,6 +5,7 @@ mod approval;
 mod failures;
 mod follow_up;
 mod frame;
+mod pieces;
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
