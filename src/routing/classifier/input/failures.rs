@@ -51,14 +51,17 @@ pub(super) fn failures(messages: &[Message<'_>]) -> Failures {
                 }
                 if let (Some(failure), Some(step)) = (texts(message).find_map(failure), steps.last_mut()) {
                     count += 1;
-                    if !step.contains(&failure) {
-                        step.push(failure);
-                    }
+                    step.push(failure);
                 }
             }
             "assistant" => is_new = true,
             _ => {}
         }
+    }
+    // Of tools that are called at once, equal failures are one.
+    for step in &mut steps {
+        step.sort_unstable();
+        step.dedup();
     }
     let grow = steps.first().is_some_and(|newest| !newest.is_empty()) && level(&steps) > level(&steps[1..]);
     Failures { count, grow }
@@ -171,6 +174,21 @@ mod tests {
         assert!(grow(&[assistant, &denied, assistant, &denied].join(",")));
         let reminder = r#"{"role":"user","content":"<system-reminder>be brief</system-reminder>"}"#;
         assert!(grow(&[assistant, &denied, reminder, assistant, &denied].join(",")));
+    }
+
+    #[test]
+    fn tens_of_thousands_of_failures_of_one_step_are_read_in_a_moment() {
+        let result = |number: u32| {
+            let name = format!("{number:b}").replace('0', "a").replace('1', "b");
+            format!(r#"{{"role":"tool","content":"Error: {name}"}}"#)
+        };
+        let results: Vec<String> = (0..40_000).map(result).collect();
+        let head = r#"{"messages":[{"role":"user","content":"build it"},{"role":"assistant"},"#;
+        let body = format!("{head}{}]}}", results.join(","));
+        let request = ChatRequest::parse(body.as_bytes()).unwrap();
+        let begun = std::time::Instant::now();
+        assert_eq!(failures(&request.messages), Failures { count: 40_000, grow: false });
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
     }
 
     #[test]
