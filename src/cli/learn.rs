@@ -264,8 +264,13 @@ fn config_file(history: &HistoryFile) -> Result<PathBuf, Failure> {
 }
 
 fn before(file: &Path) -> PathBuf {
+    beside(file, BEFORE)
+}
+
+/// A file beside another, by what is appended to its name.
+fn beside(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
-    name.push(BEFORE);
+    name.push(suffix);
     PathBuf::from(name)
 }
 
@@ -278,8 +283,14 @@ fn apply(file: &Path, thresholds: Thresholds) -> Result<(), Failure> {
     let round = |score: f64| (score * 10_000.0).round() / 10_000.0;
     classifier["medium_at"] = value(round(thresholds.medium_at));
     classifier["frontier_at"] = value(round(thresholds.frontier_at));
-    std::fs::write(before(file), &text).with_context(cannot("keep a copy of")).map_err(Failure::Usage)?;
-    std::fs::write(file, document.to_string()).with_context(cannot("write")).map_err(Failure::Usage)
+    // Copies have the file's own permissions: keys may stand in it. Put in place at once, so that none is ever cut.
+    let new = beside(file, ".new");
+    std::fs::copy(file, before(file)).with_context(cannot("keep a copy of")).map_err(Failure::Usage)?;
+    std::fs::copy(file, &new)
+        .and_then(|_| std::fs::write(&new, document.to_string()))
+        .and_then(|()| std::fs::rename(&new, file))
+        .with_context(cannot("write"))
+        .map_err(Failure::Usage)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The router learns from its owner: reports on decisions, and thresholds made from them.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 
 use crate::support::{Fleet, Program, TestApp, question};
@@ -67,6 +69,7 @@ async fn thresholds_are_learnt_from_reports_and_taken_back() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("xrouter.toml");
     std::fs::write(&file, &toml).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let database = app.database().display().to_string();
     let train = |arguments: &[&str]| {
         let all = [&["train", "-c", "xrouter.toml"], arguments].concat();
@@ -87,6 +90,11 @@ async fn thresholds_are_learnt_from_reports_and_taken_back() {
     let (done, _, error) = train(&[&from_history[..], &["--apply"]].concat());
     assert!(done, "{error}");
     let applied = std::fs::read_to_string(&file).unwrap();
+    // Keys may stand in it.
+    for kept in ["xrouter.toml", "xrouter.toml.before-learning"] {
+        let mode = std::fs::metadata(folder.path().join(kept)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{kept}");
+    }
     assert!(applied.starts_with("# mine") && applied.contains("medium_at"), "{applied}");
     let shown = Program::run(folder.path(), &["config", "show", "-c", "xrouter.toml"]);
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
