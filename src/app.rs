@@ -23,7 +23,7 @@ use crate::gateway::{
 };
 use crate::protocol::Timestamp;
 use crate::providers::{Client, ClientError, Pictures, Target, TurnStore};
-use crate::routing::{self, Classifier, Embedded, LlmClassifier, LlmSettings, Policy, Rules, Thresholds};
+use crate::routing::{self, Classifier, Embedded, LlmClassifier, LlmSettings, Model, Policy, Rules, Thresholds};
 use crate::server::serve;
 use crate::store::{OpenError, Store};
 use crate::telemetry::Metrics;
@@ -40,6 +40,14 @@ pub enum AppError {
     /// An upstream cannot be prepared.
     #[error("{0}")]
     Upstream(String),
+    /// The model of `classifier.embedded_file` cannot be used.
+    #[error("cannot use `{file}` of classifier.embedded_file: {source}; `xrouter train --out FILE` writes such a file")]
+    Model {
+        /// The file.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// TLS cannot be set up.
     #[error("cannot set up connections: {0}")]
     Client(#[from] ClientError),
@@ -210,10 +218,20 @@ pub fn targets(upstreams: &Upstreams, catalog: &Catalog) -> Result<ByTier<Vec<Ar
     Ok(tiers)
 }
 
+/// A model that `xrouter train --out` wrote.
+fn trained_model(file: &str) -> Result<Arc<Model>, AppError> {
+    let read = || Model::read(&std::fs::read(file)?).map_err(std::io::Error::other);
+    read().map(Arc::new).map_err(|source| AppError::Model { file: file.to_owned(), source })
+}
+
 fn classifier_with(config: &config::Config, upstreams: &Upstreams, client: &Client) -> Result<Classifier, AppError> {
     routing::prepare();
-    let embedded = Embedded::new(Thresholds::configured(config));
+    let thresholds = Thresholds::configured(config);
     let config = &config.classifier;
+    let embedded = match &config.embedded_file {
+        Some(file) => Embedded::with(trained_model(file)?, thresholds),
+        None => Embedded::new(thresholds),
+    };
     let llm = || -> Result<LlmClassifier, AppError> {
         let endpoint = upstreams.classifier.as_ref();
         let endpoint = endpoint.ok_or_else(|| AppError::Upstream("the classifier has no endpoint".to_owned()))?;

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use super::offline::{Extent, Offline};
 use super::{ConfigFile, Failure};
 use crate::protocol::ChatRequest;
-use crate::training::{self, Judged, Quality, Report, Tiers};
+use crate::training::{self, Asked, Believed, Confidence, Judged, Quality, Report, Tiers, Unsure};
 
 /// Measure how well the configured classifier routes labelled prompts
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ impl Eval {
                 .map_err(|error| Failure::Usage(anyhow!("row {}: {error}", row.id)))?;
             // A row has a person's words; with tools, it is the whole conversation.
             let extent = if row.tools.is_some() { Extent::Conversation } else { Extent::Words };
-            let (decided, _) = offline
+            let (decided, classified) = offline
                 .decide(&request, extent, None)
                 .await
                 .map_err(|error| Failure::Usage(anyhow!("row {}: {error}", row.id)))?;
@@ -47,7 +47,8 @@ impl Eval {
             let decision = decided.decision;
             // A model that was asked gives a tier and no score.
             let score = decision.score.unwrap_or(f64::from(decision.tier.number()) / 2.0);
-            judged.push(Judged { row, score, tier: decision.tier.number(), confidence: decision.confidence });
+            let alone = offline.alone(&request, classified.as_ref());
+            judged.push(Judged { row, score, tier: decision.tier.number(), confidence: decision.confidence, alone });
         }
         let report = training::report(&judged, usize::from(self.resamples));
         let title = self.file.display().to_string();
@@ -135,8 +136,27 @@ pub(super) fn print(title: &str, report: &Report) {
             figure(graded.auc12)
         );
     }
-    if let Some(error) = report.calibration_error {
-        println!("  calibration error of the confidence, graded rows: {error:.4}");
+    if let Some(confidence) = &report.confidence {
+        print_confidence(confidence);
+    }
+}
+
+fn print_confidence(confidence: &Confidence) {
+    println!("  confidence, graded rows: calibration error {}", figure(confidence.error));
+    for (name, Believed { n, confidence, right }) in &confidence.groups {
+        println!("  confidence, {name}: {n} rows, on average {confidence:.3}, right {right:.3}");
+    }
+    for Unsure { below, share, wrong } in &confidence.unsure {
+        println!(
+            "  a cascade with unsure_below = {below} asks for {share:.3} of the rows; wrong without it: {}",
+            figure(*wrong)
+        );
+    }
+    if let Some(Asked { calls, share, right_alone, right, gain_per_call }) = &confidence.asked {
+        println!(
+            "  the model was asked for {calls} graded rows ({share:.3}): right {right:.3}, {right_alone:.3} without it, \
+             gain per call {gain_per_call:+.3}"
+        );
     }
 }
 

@@ -141,7 +141,7 @@ impl From<ConfigError> for Failure {
 impl From<AppError> for Failure {
     fn from(error: AppError) -> Self {
         match error {
-            AppError::History(_) | AppError::Upstream(_) => Failure::Usage(error.into()),
+            AppError::History(_) | AppError::Upstream(_) | AppError::Model { .. } => Failure::Usage(error.into()),
             AppError::Listen { .. } | AppError::Client(_) => Failure::Running(error.into()),
         }
     }

@@ -95,6 +95,15 @@ impl Offline {
         routing::input(request, self.strategy, self.max_chars)
     }
 
+    /// The tier that the embedded classifier alone decides with the same rules, 0 to 2, if a model was asked.
+    pub(super) fn alone(&self, request: &ChatRequest<'_>, classified: Option<&Classified>) -> Option<u8> {
+        let embedded = self.classifier.embedded().filter(|_| classified.is_some_and(|it| it.asked))?;
+        let input = self.input(request);
+        let facts = Facts { step: Some(input.step), text: Some(Cow::Borrowed(&input.text)), ..Facts::default() };
+        let decided = self.policy.decide(&facts, None, &ByTier::default(), embedded.classify(&input));
+        Some(decided.decision.tier.number())
+    }
+
     async fn settle(&self, facts: &Facts<'_>, input: &Input<'_>) -> (Decided, Option<Classified>) {
         if let Some(decided) = self.policy.settled(facts, None) {
             return (decided, None);

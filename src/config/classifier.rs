@@ -45,6 +45,9 @@ pub struct Classifier {
     pub kind: Option<ClassifierKind>,
     /// `false` is the same as `kind = "off"`.
     pub enabled: bool,
+    /// File of a model that `xrouter train --out` wrote, instead of the one compiled in.
+    #[schemars(extend("example" = "classifier.bin"))]
+    pub embedded_file: Option<String>,
     /// The model's endpoint, for `llm` and `cascade`.
     #[schemars(extend("example" = "http://localhost:11434"))]
     pub base_url: Option<String>,

@@ -128,6 +128,9 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         &merged,
         &mut problems,
     );
+    let embedded_file = classifier.embedded_file.as_deref();
+    config.classifier.embedded_file =
+        embedded_file.map(|file| beside(sources.folder(), file).to_string_lossy().into_owned());
     match upstreams {
         Some(upstreams) if problems.is_empty() => {
             let mut warnings = config.server.warnings();

@@ -17,7 +17,7 @@ mod session;
 
 pub use classifier::{
     Ask, AskError, AskPiece, Classified, Classifier, Embedded, Failure, Feature, Input, LlmClassifier, LlmSettings,
-    Thresholds, UnreadableModel, in_chinese, input, opening, prepare,
+    Model, Thresholds, UnreadableModel, in_chinese, input, opening, prepare,
 };
 pub use decision::{Decision, Verdict};
 pub use facts::{Facts, Named, Recalled};
@@ -31,7 +31,7 @@ pub use session::{Pin, PromptCacheState, SessionRule};
 /// The embedded classifier's inside, for who makes and judges one. Nothing that serves needs it.
 pub mod inside {
     pub use super::classifier::{
-        Counts, FRONTIER, LETTER_SLOTS, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, Scan, Slots, Sums, Token,
-        Vocabulary, WORD_SLOTS, damped, hash_of, scan, squared,
+        Counts, FRONTIER, GROUPS, LETTER_SLOTS, MEDIUM, Mix, OUTCOME, Platt, QUESTION, SUMS, Scales, Scan, Slots, Sums,
+        Token, Vocabulary, WORD_SLOTS, damped, hash_of, scan, squared,
     };
 }

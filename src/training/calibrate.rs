@@ -5,13 +5,14 @@ const BINS: usize = 15;
 
 /// Slope and intercept of the logistic function that fits best: Platt scaling by Newton's method.
 ///
-/// `sums` are sums with whether the cheap model failed.
-pub(super) fn platt(sums: &[(f64, bool)]) -> (f64, f64) {
+/// `sums` are log-odds, or any sums, with whether it came so. `pull` draws both towards those that change nothing, as much
+/// as so many rows.
+pub(super) fn platt(sums: &[(f64, bool)], pull: f64) -> (f64, f64) {
     let (mut slope, mut intercept) = (1.0, 0.0);
     for _ in 0..30 {
-        let (mut by_slope, mut by_intercept) = (0.0, 0.0);
+        let (mut by_slope, mut by_intercept) = (pull * (slope - 1.0), pull * intercept);
         // A trace of a penalty keeps the matrix invertible where all sums are alike.
-        let (mut both_slope, mut mixed, mut both_intercept) = (1e-9, 0.0, 1e-9);
+        let (mut both_slope, mut mixed, mut both_intercept) = (pull + 1e-9, 0.0, pull + 1e-9);
         for (sum, failed) in sums {
             let likely = logistic(slope * sum + intercept);
             let off = likely - f64::from(u8::from(*failed));
@@ -36,7 +37,7 @@ pub(super) fn logistic(sum: f64) -> f64 {
 /// The mean distance between what was foretold and what came, over 15 bins of equal mass.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "numbers of rows are small")]
-pub fn calibration_error(foretold: &[(f64, bool)]) -> Option<f64> {
+pub(super) fn calibration_error(foretold: &[(f64, bool)]) -> Option<f64> {
     let mut sorted = foretold.to_vec();
     sorted.sort_by(|one, other| one.0.total_cmp(&other.0));
     let all = sorted.len();
@@ -61,9 +62,13 @@ mod tests {
     fn platt_scaling_finds_the_shares() {
         let sums: Vec<(f64, bool)> =
             (0..1_000).map(|row| if row < 500 { (-1.0, row % 10 == 0) } else { (1.0, row % 10 != 0) }).collect();
-        let (slope, intercept) = platt(&sums);
+        let (slope, intercept) = platt(&sums, 0.0);
         assert!((logistic(slope + intercept) - 0.9).abs() < 1e-6);
         assert!((logistic(-slope + intercept) - 0.1).abs() < 1e-6);
+        // Three rows against a thousand that say: leave it.
+        let (slope, intercept) = platt(&sums[..3], 1_000.0);
+        assert!((slope - 1.0).abs() < 0.01 && intercept.abs() < 0.01);
+        assert_eq!(platt(&[], 5.0), (1.0, 0.0));
     }
 
     #[test]

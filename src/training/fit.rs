@@ -9,9 +9,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::routing::Model;
 use crate::routing::inside::{
-    FRONTIER, LETTER_SLOTS, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, Slots, Vocabulary, WORD_SLOTS, damped,
-    hash_of, scan, squared,
+    FRONTIER, GROUPS, LETTER_SLOTS, MEDIUM, Mix, OUTCOME, Platt, QUESTION, SUMS, Scales, Slots, Vocabulary, WORD_SLOTS,
+    damped, hash_of, scan, squared,
 };
 
 use super::calibrate::platt;
@@ -149,6 +150,9 @@ const LABELS: [f64; 2] = [0.03, 0.97];
 /// One in so many of the prompts that people graded is left out for the calibration.
 const HELD_OUT: u32 = 8;
 
+/// How strongly the calibration of a group is held to that of all, in rows.
+const GROUP_PULL: f64 = 5.0;
+
 /// Trains on one set of rows and calibrates on another.
 #[must_use]
 pub fn fit(train: &[&Example<'_>], dev: &[&Example<'_>], recipe: &Recipe) -> Model {
@@ -164,23 +168,44 @@ pub fn fit(train: &[&Example<'_>], dev: &[&Example<'_>], recipe: &Recipe) -> Mod
             .filter(|example| example.row.kind() != Kind::Wrapped)
             .filter_map(|example| Some((sums(&part, example), example.row.tier? >= tier)))
             .collect();
-        let (slope, intercept) = if foretold.is_empty() { (1.0, 0.0) } else { platt(&foretold) };
+        let (slope, intercept) = if foretold.is_empty() { (1.0, 0.0) } else { platt(&foretold, 0.0) };
         let fails = |row: &Row| if tier == 1 { row.weak } else { row.mid };
         let measured: Vec<(f64, bool)> = dev
             .iter()
             .filter(|example| example.row.kind() == Kind::Measured)
             .filter_map(|example| Some((outcome.sum(example), fails(example.row)? < 0.5)))
             .collect();
-        let of_question = if measured.is_empty() { (1.0, 0.0) } else { platt(&measured) };
+        let of_question = if measured.is_empty() { (1.0, 0.0) } else { platt(&measured, 0.0) };
         let mix = Mix { lean: single(lean * slope), slope: single(of_question.0), intercept: single(of_question.1) };
-        (boundary(train, tier, recipe).times(slope, intercept), mix)
+        (part.times(slope, intercept), boundary(train, tier, recipe).times(slope, intercept), mix)
     });
-    let [(medium, first), (frontier, second)] = boundaries;
-    let mut model = pack(&[outcome, medium, frontier, gate(train, recipe)], [first, second]);
+    let [(blind_medium, medium, first), (blind_frontier, frontier, second)] = boundaries;
+    let mut sums = [outcome, blind_medium, blind_frontier, gate(train, recipe)];
+    let calibration = calibration(&pack(&sums, [first, second]), &held);
+    (sums[MEDIUM], sums[FRONTIER]) = (medium, frontier);
+    let mut model = Model { calibration, ..pack(&sums, [first, second]) };
     (model.vocabulary, model.seen) = vocabulary(train, &model);
     // What is stored is what is used, down to the last bit.
     let file = model.write();
     Model::read(&file).unwrap_or(model)
+}
+
+/// The calibration of each group of texts: on rows that were held out, by a model that did not see them.
+fn calibration(blind: &Model, held: &[&Example<'_>]) -> [[Platt; 2]; GROUPS] {
+    let mut foretold: [[Vec<(f64, bool)>; 2]; GROUPS] = Default::default();
+    for example in held.iter().filter(|example| example.row.kind() != Kind::Wrapped) {
+        let Some(tier) = example.row.tier else { continue };
+        let sums = scan(&example.text, |scan| blind.sums(scan));
+        for (boundary, from) in [1, 2].into_iter().enumerate() {
+            foretold[sums.group][boundary].push((sums.boundaries[boundary], tier >= from));
+        }
+    }
+    foretold.map(|group| {
+        group.map(|rows| {
+            let (slope, intercept) = platt(&rows, GROUP_PULL);
+            Platt { slope: single(slope), intercept: single(intercept) }
+        })
+    })
 }
 
 /// A published linear recipe, to be compared with: the outcome alone, which has the constructed rows among the measured
@@ -196,7 +221,7 @@ pub fn fit_reference(train: &[&Example<'_>], dev: &[&Example<'_>]) -> Model {
     let outcome = outcome(&train, &Recipe::default());
     let sums: Vec<(f64, bool)> =
         dev.iter().filter_map(|example| Some((outcome.sum(example), example.row.weak? < 0.5))).collect();
-    let (slope, intercept) = if sums.is_empty() { (1.0, 0.0) } else { platt(&sums) };
+    let (slope, intercept) = if sums.is_empty() { (1.0, 0.0) } else { platt(&sums, 0.0) };
     let mix = Mix { lean: 0.0, slope: single(slope), intercept: single(intercept) };
     let never = || Linear { weights: vec![0.0; WORD_SLOTS + LETTER_SLOTS], bias: 0.0 };
     // Of every row it has all to say.
@@ -366,6 +391,7 @@ fn pack(sums: &[Linear; SUMS], mixes: [Mix; 2]) -> Model {
         letters: by_slot(&letters, LETTER_SLOTS),
         scales,
         mixes,
+        calibration: [[Platt::default(); 2]; GROUPS],
         vocabulary: Vocabulary::default(),
         seen: Slots::default(),
         version: String::new(),

@@ -120,7 +120,7 @@ mod tests {
         let judged: Vec<Judged<'_>> = rows
             .iter()
             .zip(decided)
-            .map(|(row, tier)| Judged { row, score: f64::from(tier) / 2.0, tier, confidence: None })
+            .map(|(row, tier)| Judged { row, score: f64::from(tier) / 2.0, tier, confidence: None, alone: None })
             .collect();
         let figures = graded(&judged).unwrap();
         assert_eq!((figures.n, figures.sources), (6, 2));

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::calibrate::calibration_error;
+use super::confidence::{Confidence, confidence};
 use super::graded::{Graded, graded};
 use super::{Kind, Row};
 
@@ -24,6 +24,8 @@ pub struct Judged<'a> {
     pub tier: u8,
     /// How sure it was of the tier, 0 to 1, if it says so.
     pub confidence: Option<f64>,
+    /// The tier that the embedded classifier alone decides, 0 to 2, where a model was asked.
+    pub alone: Option<u8>,
 }
 
 /// Figures by source and over all of them.
@@ -39,8 +41,8 @@ pub struct Report {
     pub behaviour: BTreeMap<String, Behaviour>,
     /// Graded rows: how the three tiers are told apart; by source, and by domain as `all in` and `all in en`.
     pub graded: BTreeMap<String, Graded>,
-    /// Graded rows: the distance between the confidence and the share of right decisions, 15 bins of equal mass.
-    pub calibration_error: Option<f64>,
+    /// Graded rows: how far the confidence can be believed.
+    pub confidence: Option<Confidence>,
 }
 
 /// Figures of one source.
@@ -181,13 +183,7 @@ pub fn report(rows: &[Judged<'_>], resamples: usize) -> Report {
         }
     }
     report.graded = groups.into_iter().filter_map(|(name, rows)| Some((name, graded(&rows)?))).collect();
-    let is_graded = |judged: &&Judged<'_>| judged.row.kind() == Kind::Graded;
-    let foretold: Vec<(f64, bool)> = rows
-        .iter()
-        .filter(is_graded)
-        .filter_map(|judged| Some((judged.confidence?, judged.row.tier? == judged.tier)))
-        .collect();
-    report.calibration_error = calibration_error(&foretold);
+    report.confidence = confidence(rows);
     report
 }
 
@@ -443,7 +439,7 @@ mod tests {
             (0..20).map(|n| if n < 5 { row("a", 0.0, 1.0, 2) } else { row("a", 1.0, 1.0, 0) }).collect();
         let judged = |score: fn(&Row) -> f64| -> Vec<Judged<'_>> {
             rows.iter()
-                .map(|row| Judged { row, score: score(row), tier: row.tier.unwrap(), confidence: None })
+                .map(|row| Judged { row, score: score(row), tier: row.tier.unwrap(), confidence: None, alone: None })
                 .collect()
         };
         let perfect = report(&judged(|row| 1.0 - row.weak.unwrap()), 20);

@@ -5,6 +5,7 @@
 //! history. Read `rows.rs`, then `fit.rs`.
 
 mod calibrate;
+mod confidence;
 mod fit;
 mod graded;
 mod measure;
@@ -14,7 +15,7 @@ mod solve;
 mod study;
 mod wrap;
 
-pub use calibrate::calibration_error;
+pub use confidence::{Asked, Believed, Confidence, Unsure};
 pub use fit::{Example, Recipe, Worth, fit, fit_reference};
 pub use graded::{Graded, graded};
 pub use measure::{Behaviour, Judged, Quality, Report, SourceFigures, Tiers, area, report};

@@ -4,8 +4,9 @@ use super::Kind;
 use super::fit::{Example, Recipe, fit};
 use super::graded::{Graded, graded};
 use super::measure::{Judged, Report, report};
+use crate::routing::Model;
 use crate::routing::Thresholds;
-use crate::routing::inside::{Model, hash_of, scan};
+use crate::routing::inside::{hash_of, scan};
 
 /// A recipe: what is trained on, and what is calibrated on.
 pub type Fit<'f> = dyn Fn(&[&Example<'_>], &[&Example<'_>]) -> Model + 'f;
@@ -22,7 +23,7 @@ pub fn judge<'a>(model: &Model, thresholds: Thresholds, examples: &[&Example<'a>
             let sums = scan(example.text(), |scan| model.sums(scan));
             let tier = thresholds.tier(sums.score());
             let confidence = Some(sums.confidence(tier));
-            Judged { row: example.row, score: sums.score(), tier: tier.number(), confidence }
+            Judged { row: example.row, score: sums.score(), tier: tier.number(), confidence, alone: None }
         })
         .collect()
 }
@@ -86,7 +87,7 @@ impl Baseline {
             .iter()
             .map(|example| {
                 let score = self.score(example.text());
-                Judged { row: example.row, score, tier: thresholds.tier(score).number(), confidence: None }
+                Judged { row: example.row, score, tier: thresholds.tier(score).number(), confidence: None, alone: None }
             })
             .collect()
     }

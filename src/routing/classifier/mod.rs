@@ -13,9 +13,9 @@ use crate::protocol::TokenUsage;
 use crate::routing::Verdict;
 
 pub use embedded::{
-    Counts, Embedded, FRONTIER, Feature, LETTER_SLOTS, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, Scan,
-    Slots, Sums, Thresholds, Token, UnreadableModel, Vocabulary, WORD_SLOTS, damped, hash_of, in_chinese, scan,
-    squared,
+    Counts, Embedded, FRONTIER, Feature, GROUPS, LETTER_SLOTS, MEDIUM, Mix, Model, OUTCOME, Platt, QUESTION, SUMS,
+    Scales, Scan, Slots, Sums, Thresholds, Token, UnreadableModel, Vocabulary, WORD_SLOTS, damped, hash_of, in_chinese,
+    scan, squared,
 };
 pub use input::{Input, input, opening, prepare};
 pub use llm::{Ask, AskError, AskPiece, Failure, LlmClassifier, LlmSettings};

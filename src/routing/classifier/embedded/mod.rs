@@ -16,7 +16,8 @@ use crate::config::{self, Config};
 use crate::routing::{Need, Verdict};
 
 pub use model::{
-    FRONTIER, MEDIUM, Mix, Model, OUTCOME, QUESTION, SUMS, Scales, Sums, UnreadableModel, Vocabulary, damped, squared,
+    FRONTIER, GROUPS, MEDIUM, Mix, Model, OUTCOME, Platt, QUESTION, SUMS, Scales, Sums, UnreadableModel, Vocabulary,
+    damped, squared,
 };
 pub use reason::in_chinese;
 pub use scan::{Counts, LETTER_SLOTS, Scan, Slots, Token, WORD_SLOTS, hash_of, scan};
@@ -175,7 +176,7 @@ impl Embedded {
     /// How strong a model a text needs.
     #[must_use]
     pub fn need(&self, text: &str) -> Need {
-        scan(text, |scan| Need::new(self.model.sums(scan).boundaries))
+        scan(text, |scan| Need::new(self.model.sums(scan).calibrated))
     }
 
     /// What moved the score, strongest first.

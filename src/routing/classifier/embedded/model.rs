@@ -14,9 +14,9 @@ static SHIPPED: LazyLock<Arc<Model>> = LazyLock::new(|| {
 });
 
 /// The first bytes of a model file.
-const MAGIC: &[u8; 8] = b"xrouter2";
+const MAGIC: &[u8; 8] = b"xrouter3";
 /// Figures of the fixed part.
-const FIGURES: usize = SUMS * 3 + 2 * 3;
+const FIGURES: usize = SUMS * 3 + 2 * 3 + GROUPS * 2 * 2;
 /// Bytes of the fixed part: the magic, its figures, the size of the vocabulary.
 const HEADER: usize = 8 + FIGURES * 4 + 4;
 /// How much sharper than the probabilities the score is: high enough that one threshold of the score is one boundary.
@@ -88,6 +88,26 @@ pub struct Mix {
     pub intercept: f32,
 }
 
+/// Groups of texts, each with its own calibration: three lengths, of texts in Han, Kana or Hangul characters and of others.
+pub const GROUPS: usize = 6;
+/// Words of a text of middle length: from the first on, and below the second.
+const LENGTHS: [u32; 2] = [16, 80];
+
+/// From the log-odds of a boundary to those that held-out requests of a group had: `slope × log-odds + intercept`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Platt {
+    /// 1 changes nothing.
+    pub slope: f32,
+    /// 0 changes nothing.
+    pub intercept: f32,
+}
+
+impl Default for Platt {
+    fn default() -> Self {
+        Platt { slope: 1.0, intercept: 0.0 }
+    }
+}
+
 /// Four linear sums, and how they become the log-odds of two boundaries: that a text needs more than the cheap tier,
 /// and that it needs the frontier tier.
 ///
@@ -103,6 +123,8 @@ pub struct Model {
     pub scales: [Scales; SUMS],
     /// Of the two boundaries, medium and frontier.
     pub mixes: [Mix; 2],
+    /// How the probabilities of the two boundaries are calibrated, by group of texts.
+    pub calibration: [[Platt; 2]; GROUPS],
     /// Words that may be named in an explanation.
     pub vocabulary: Vocabulary,
     /// Slots into which words of the training text fell.
@@ -159,8 +181,12 @@ impl Vocabulary {
 pub struct Sums {
     /// By sum: that of words and pairs, of letter groups, and of every text.
     pub parts: [[f64; 3]; SUMS],
-    /// The log-odds of the two boundaries, medium and frontier.
+    /// The log-odds of the two boundaries, medium and frontier, by which a tier is decided.
     pub boundaries: [f64; 2],
+    /// The same, calibrated for texts of this language and length: how likely they are.
+    pub calibrated: [f64; 2],
+    /// The number of that group of texts, below [`GROUPS`].
+    pub group: usize,
     /// Probability that the text is an examination question, 0 to 1.
     pub question: f64,
     /// The share of its words that the training text had, 0 to 1; 1 for a text without words.
@@ -184,7 +210,7 @@ impl Sums {
     /// Probabilities that the text needs the cheap, the medium and the frontier tier. They add up to 1.
     #[must_use]
     pub fn probabilities(&self) -> [f64; 3] {
-        let [medium, frontier] = self.boundaries.map(logistic);
+        let [medium, frontier] = self.calibrated.map(logistic);
         [1.0 - medium, medium - frontier, frontier]
     }
 
@@ -232,11 +258,14 @@ impl Model {
     pub fn sums(&self, scan: &Scan) -> Sums {
         let (words, word_length) = weigh(&self.words, scan.words.iter());
         let (letters, letter_length) = weigh(&self.letters, scan.letters.iter());
-        let (mut known, mut all) = (0_u32, 0_u32);
+        let (mut known, mut all, mut han) = (0_u32, 0_u32, 0_u32);
         for token in scan.tokens.iter().filter(|token| token.is_word) {
             all += 1;
             known += u32::from(self.seen.has(token.slot));
+            han += u32::from(token.is_han);
         }
+        let length = LENGTHS.iter().filter(|from| all >= **from).count();
+        let group = if 2 * han > all { length + GROUPS / 2 } else { length };
         let word_unit = |sum: usize| f64::from(self.scales[sum].words / word_length);
         let letter_unit = |sum: usize| f64::from(self.scales[sum].letters / letter_length);
         let parts: [[f64; 3]; SUMS] = std::array::from_fn(|sum| {
@@ -253,10 +282,17 @@ impl Model {
         let frontier = boundary(FRONTIER, mixes[1]);
         // What needs the frontier tier needs more than the cheap one.
         let medium = boundary(MEDIUM, mixes[0]).max(frontier);
+        let calibration = &self.calibration[group];
+        let calibrated =
+            |log_odds: f64, Platt { slope, intercept }: Platt| f64::from(slope) * log_odds + f64::from(intercept);
+        let likely_frontier = calibrated(frontier, calibration[1]);
+        let likely_medium = calibrated(medium, calibration[0]).max(likely_frontier);
         let of_outcome = |[lean, slope, _]: [f64; 3]| request * lean + question * slope;
         Sums {
             parts,
             boundaries: [medium, frontier],
+            calibrated: [likely_medium, likely_frontier],
+            group,
             question,
             known: if all == 0 { 1.0 } else { f64::from(known) / f64::from(all) },
             shares: [f64::midpoint(of_outcome(mixes[0]), of_outcome(mixes[1])), request / 2.0, request / 2.0],
@@ -293,7 +329,8 @@ impl Model {
         let mut file = MAGIC.to_vec();
         let scales = self.scales.iter().flat_map(|scales| [scales.words, scales.letters, scales.bias]);
         let mixes = self.mixes.iter().flat_map(|mix| [mix.lean, mix.slope, mix.intercept]);
-        for figure in scales.chain(mixes) {
+        let calibration = self.calibration.iter().flatten().flat_map(|platt| [platt.slope, platt.intercept]);
+        for figure in scales.chain(mixes).chain(calibration) {
             file.extend(figure.to_le_bytes());
         }
         file.extend(u32::try_from(vocabulary.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -322,7 +359,9 @@ impl Model {
         let mixes = [(); 2].map(|()| Mix { lean: single(), slope: single(), intercept: single() });
         let of_scales = scales.iter().flat_map(|scales| [scales.words, scales.letters, scales.bias]);
         let of_mixes = mixes.iter().flat_map(|mix| [mix.lean, mix.slope, mix.intercept]);
-        if !of_scales.chain(of_mixes).all(f32::is_finite) {
+        let calibration = [(); GROUPS].map(|()| [(); 2].map(|()| Platt { slope: single(), intercept: single() }));
+        let of_calibration = calibration.iter().flatten().flat_map(|platt| [platt.slope, platt.intercept]);
+        if !of_scales.chain(of_mixes).chain(of_calibration).all(f32::is_finite) {
             return Err(UnreadableModel("it holds figures that are none"));
         }
         let vocabulary_length = u32::from_le_bytes(figure()) as usize;
@@ -339,7 +378,7 @@ impl Model {
         let words = weights.by_ref().take(WORD_SLOTS).collect();
         let letters = weights.collect();
         let version = hex::encode(&Sha256::digest(file)[..4]);
-        Ok(Model { words, letters, scales, mixes, vocabulary, seen, version })
+        Ok(Model { words, letters, scales, mixes, calibration, vocabulary, seen, version })
     }
 }
 
@@ -377,7 +416,7 @@ mod tests {
         longer.push(b'x');
         let mut not_a_number = file.clone();
         not_a_number[8..12].copy_from_slice(&f32::NAN.to_le_bytes());
-        for bad in [&b""[..], b"xrouter1", &file[..HEADER], &file[..file.len() - 1], &longer, &not_a_number, b"PK"] {
+        for bad in [&b""[..], b"xrouter2", &file[..HEADER], &file[..file.len() - 1], &longer, &not_a_number, b"PK"] {
             assert!(Model::read(bad).is_err());
         }
     }

@@ -131,6 +131,8 @@ pub struct Token {
     pub hash: u32,
     /// Whether it is a word or a Han character, and no mark.
     pub is_word: bool,
+    /// Whether it is a Han, Kana or Hangul character.
+    pub is_han: bool,
 }
 
 /// What was found in a text. Kept per thread, so that reading allocates nothing.
@@ -303,7 +305,8 @@ impl Scan {
             let (word, pair) = (slot(hash), slot(before.rotate_left(17) ^ hash.wrapping_mul(3)));
             self.words.add(word);
             self.words.add(pair);
-            self.tokens.push(Token { span: at..end, slot: word, hash: short(hash), is_word: kind != Kind::Mark });
+            let (is_word, is_han) = (kind != Kind::Mark, kind == Kind::Han);
+            self.tokens.push(Token { span: at..end, slot: word, hash: short(hash), is_word, is_han });
             before = hash;
             at = end;
         }
