@@ -141,6 +141,27 @@ fn the_demo_ends_by_itself_wherever_it_is() {
 }
 
 #[test]
+fn a_model_of_ones_own_classifies_in_place_of_the_one_that_ships() {
+    let with = |bytes: &[u8]| {
+        let folder = folder_with(&format!("[classifier]\nembedded_file = \"own.bin\"\n{TIERS}"));
+        std::fs::write(folder.path().join("own.bin"), bytes).unwrap();
+        folder
+    };
+    let shipped = include_bytes!("../../config/classifier.bin");
+    // The bias of the medium boundary, the second of four sums of three figures after the magic: every text needs more.
+    let mut own = shipped.to_vec();
+    own[8 + 5 * 4..8 + 6 * 4].copy_from_slice(&99.0_f32.to_le_bytes());
+    let folder = with(&own);
+    let text = out(&Program::run(folder.path(), &["classify", "hello, my name is Ann"]));
+    assert!(!text.starts_with("cheap"), "{text}");
+    for bad in [&shipped[..1000], b""] {
+        let (code, lines) = failure(&Program::run(with(bad).path(), &["classify", "hi"]));
+        assert_eq!((code, lines.len()), (Some(2), 1), "{lines:?}");
+        assert!(lines[0].contains("own.bin` of classifier.embedded_file: it is no classifier"), "{lines:?}");
+    }
+}
+
+#[test]
 fn classify_explains_a_text() {
     let folder = tempfile::tempdir().unwrap();
     let text = out(&Program::run(folder.path(), &["classify", "which day is it"]));
