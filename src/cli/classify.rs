@@ -97,7 +97,7 @@ impl Classify {
         let (decided, _) = decided.map_err(|error| Failure::Usage(error.into()))?;
         let input = offline.input(&request);
         let judged = offline.classifier.embedded().map(|embedded| Judged {
-            probabilities: embedded.need(&input.text).probabilities(),
+            probabilities: embedded.need(&input).probabilities(),
             features: embedded.explain(&input),
         });
         if self.json {

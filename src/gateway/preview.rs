@@ -49,10 +49,11 @@ impl Gateway {
         let requirements = Requirements::of(&request);
         let Settled { decided, classify_us, held, .. } =
             self.decide(&request, &requirements, call, false).await.map_err(Reason::from)?;
-        let need = self.classifier.embedded().filter(|_| decided.decision.score.is_some()).map(|embedded| {
-            let input = routing::input(&request, self.strategy, self.max_chars);
-            embedded.need(&input.text)
-        });
+        let need = self
+            .classifier
+            .embedded()
+            .filter(|_| decided.decision.score.is_some())
+            .map(|embedded| embedded.need(&routing::input(&request, self.strategy, self.max_chars)));
         let seed = Record::seed(held.as_ref(), call.request_id.as_str());
         let Plan { tier, limit, is_impossible, mut candidates, .. } =
             self.plan(&request, &requirements, decided.decision.tier, seed);
@@ -88,7 +89,7 @@ impl Gateway {
         };
         let input = routing::input(&request, self.strategy, self.max_chars);
         Ok(Judgement {
-            need: embedded.need(&input.text),
+            need: embedded.need(&input),
             version: embedded.fingerprint(),
             input_tokens: estimated_tokens(&request),
         })

@@ -158,8 +158,7 @@ impl Embedded {
     /// Judges. Pure: the same text gets the same verdict.
     #[must_use]
     pub fn classify(&self, input: &Input<'_>) -> Verdict {
-        scan(&input.text, |scan| {
-            let sums = self.model.sums(scan);
+        self.judge(input, |text, scan, sums| {
             let score = sums.score();
             let tier = self.thresholds().tier(score);
             Verdict {
@@ -168,21 +167,35 @@ impl Embedded {
                 remembered: false,
                 score: Some(score),
                 confidence: Some(sums.confidence(tier)),
-                reason: Cow::Owned(reason::reason(&self.model, scan, &sums, &input.text, tier)),
+                reason: Cow::Owned(reason::reason(&self.model, scan, sums, text, tier)),
             }
         })
     }
 
-    /// How strong a model a text needs.
+    /// Sums up the text, or what follows its small talk if that needs a stronger model, and looks at it.
+    fn judge<T>(&self, input: &Input<'_>, look: impl FnOnce(&str, &Scan, &Sums) -> T) -> T {
+        let whole = input.text.as_ref();
+        let request = match input.request_at {
+            0 => whole,
+            at => {
+                let request = whole.get(at..).unwrap_or(whole);
+                let score = |text: &str| scan(text, |scan| self.model.sums(scan).score());
+                if score(request) > score(whole) { request } else { whole }
+            }
+        };
+        scan(request, |scan| look(request, scan, &self.model.sums(scan)))
+    }
+
+    /// How strong a model a request needs.
     #[must_use]
-    pub fn need(&self, text: &str) -> Need {
-        scan(text, |scan| Need::new(self.model.sums(scan).calibrated))
+    pub fn need(&self, input: &Input<'_>) -> Need {
+        self.judge(input, |_, _, sums| Need::new(sums.calibrated))
     }
 
     /// What moved the score, strongest first.
     #[must_use]
     pub fn explain(&self, input: &Input<'_>) -> Vec<Feature> {
-        scan(&input.text, |scan| features(&self.model, scan, &self.model.sums(scan)))
+        self.judge(input, |_, scan, sums| features(&self.model, scan, sums))
     }
 }
 

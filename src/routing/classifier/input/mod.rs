@@ -6,6 +6,7 @@ mod failures;
 mod follow_up;
 mod frame;
 mod pieces;
+mod small_talk;
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -20,11 +21,15 @@ use failures::{Failures, failures};
 use follow_up::is_follow_up;
 use frame::FRAMES;
 
+use small_talk::SMALL_TALK;
+
 /// What is classified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input<'a> {
     /// The person's words, cut in the middle if they are too long.
     pub text: Cow<'a, str>,
+    /// Where the request begins in it, in bytes; above 0 where small talk stands before it.
+    pub request_at: usize,
     /// What kind of step it is.
     pub step: Step,
     /// How many tool results of the newest loop tell of a failure.
@@ -35,7 +40,7 @@ impl<'a> Input<'a> {
     /// A text as it stands.
     #[must_use]
     pub fn plain(text: &'a str) -> Self {
-        Input { text: Cow::Borrowed(text), step: Step::Turn, failures: 0 }
+        Input { text: Cow::Borrowed(text), request_at: 0, step: Step::Turn, failures: 0 }
     }
 }
 
@@ -43,6 +48,7 @@ impl<'a> Input<'a> {
 pub fn prepare() {
     LazyLock::force(&AGENTS);
     LazyLock::force(&FRAMES);
+    LazyLock::force(&SMALL_TALK);
 }
 
 /// Takes the text to classify out of a request.
@@ -60,7 +66,9 @@ pub fn input<'a>(request: &'a ChatRequest<'_>, strategy: Strategy, max_chars: us
     let whole = if chosen.len() == 1 { chosen.swap_remove(0) } else { Cow::Owned(chosen.join("\n\n")) };
     let Failures { count, grow } = failures(&request.messages);
     let step = if grow && step == Step::ToolLoop { Step::StuckLoop } else { step };
-    Input { text: cut_middle(whole, max_chars), step, failures: count }
+    let text = cut_middle(whole, max_chars);
+    let request_at = if strategy == Strategy::CurrentRequest { SMALL_TALK.end(&text) } else { 0 };
+    Input { text, request_at, step, failures: count }
 }
 
 fn texts<'a>(message: &'a Message<'_>) -> impl Iterator<Item = &'a str> {
