@@ -23,7 +23,9 @@ use crate::gateway::{
 };
 use crate::protocol::Timestamp;
 use crate::providers::{Client, ClientError, Pictures, Target, TurnStore};
-use crate::routing::{self, Classifier, Embedded, LlmClassifier, LlmSettings, Model, Policy, Rules, Thresholds};
+use crate::routing::{
+    self, Classifier, Embedded, LlmClassifier, LlmSettings, Model, Policy, Rules, Templates, Thresholds,
+};
 use crate::server::serve;
 use crate::store::{OpenError, Store};
 use crate::telemetry::Metrics;
@@ -113,6 +115,7 @@ impl App {
             classifier: classifier.clone(),
             strategy: config.classifier.strategy,
             max_chars: config.classifier.max_chars,
+            templates: config.classifier.learn_templates.then(Templates::default),
             cache: Cache::open(&config.cache, redis.filter(|_| config.classifier.asks_a_model())),
             answers: Answers::open(&config.response_cache),
             single_flight: SingleFlight::default(),

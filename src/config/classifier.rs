@@ -39,6 +39,7 @@ pub enum Strategy {
 /// `[classifier]`
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct Classifier {
     /// `embedded`, `llm`, `cascade` or `off`. Unset: `llm` if `base_url` is set, else `embedded`.
     #[schemars(extend("example" = "cascade"))]
@@ -70,6 +71,8 @@ pub struct Classifier {
     /// Longest text that is classified, in characters; a longer one is cut in the middle.
     #[schemars(range(min = 16))]
     pub max_chars: usize,
+    /// Learn what the requests of a key repeat at their beginning and end, in memory, and leave it out.
+    pub learn_templates: bool,
     /// The model's temperature.
     #[schemars(range(min = 0, max = 2))]
     pub temperature: f64,

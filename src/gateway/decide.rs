@@ -7,7 +7,7 @@ use super::requirements::Requirements;
 use super::sessions::{Held, write};
 use super::{ChatCall, Gateway};
 use crate::cache::{Key, Remembered};
-use crate::catalog::{Judge, Tier};
+use crate::catalog::{Judge, Step, Tier};
 use crate::protocol::{ChatRequest, TokenUsage};
 use crate::routing::{self, Classified, Classifier, Decided, Facts, Input, Named, UnknownName, Verdict};
 use crate::store::Features;
@@ -59,7 +59,7 @@ impl Gateway {
                 return Ok(nothing(decided));
             }
         }
-        let input = routing::input(request, self.strategy, self.max_chars);
+        let input = self.input(request, call, remember);
         let held = self.begin_step(request, call).await;
         let pin = held.and_then(|held| held.pin());
         let facts = self.facts(request, requirements, call, &input, named);
@@ -94,6 +94,17 @@ impl Gateway {
             None => (false, TokenUsage::default(), None),
         };
         Ok(Settled { decided, asked, usage, failure, classify_us: took(), features, held })
+    }
+
+    /// The text to classify, without what the caller's requests repeat. With `remember`, they are learnt from.
+    pub(super) fn input<'a>(&self, request: &'a ChatRequest<'_>, call: &ChatCall, remember: bool) -> Input<'a> {
+        let Some(templates) = &self.templates else {
+            return routing::input(request, self.strategy, self.max_chars);
+        };
+        let caller = call.caller.scope();
+        routing::input_within(request, self.strategy, self.max_chars, &|text, step| {
+            templates.request(caller, text, remember && step == Step::Turn)
+        })
     }
 
     /// The conversation of a request, as it begins a step of it.

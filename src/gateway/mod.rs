@@ -34,7 +34,7 @@ use crate::catalog::{ByTier, Catalog, Source, Tier};
 use crate::config::Strategy;
 use crate::protocol::{Arrival, Caller, ChatRequest, RequestError, RequestId};
 use crate::providers::{Client, Pictures, ProviderError, Target, TurnStore};
-use crate::routing::{Classifier, Policy, UnknownName};
+use crate::routing::{Classifier, Policy, Templates, UnknownName};
 use crate::telemetry::events;
 use crate::telemetry::spans::TraceContext;
 
@@ -72,6 +72,8 @@ pub struct Gateway {
     pub strategy: Strategy,
     /// Longest text that is classified, in characters.
     pub max_chars: usize,
+    /// What callers' requests repeat, if that is left out.
+    pub templates: Option<Templates>,
     /// What decides with what it says.
     pub policy: Policy,
     /// The marks of both, and the number by which the history knows them.

@@ -53,7 +53,7 @@ impl Gateway {
             .classifier
             .embedded()
             .filter(|_| decided.decision.score.is_some())
-            .map(|embedded| embedded.need(&routing::input(&request, self.strategy, self.max_chars)));
+            .map(|embedded| embedded.need(&self.input(&request, call, false)));
         let seed = Record::seed(held.as_ref(), call.request_id.as_str());
         let Plan { tier, limit, is_impossible, mut candidates, .. } =
             self.plan(&request, &requirements, decided.decision.tier, seed);

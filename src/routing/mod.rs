@@ -17,7 +17,7 @@ mod session;
 
 pub use classifier::{
     Ask, AskError, AskPiece, Classified, Classifier, Embedded, Failure, Feature, Input, LlmClassifier, LlmSettings,
-    Model, Thresholds, UnreadableModel, in_chinese, input, opening, prepare,
+    Model, Templates, Thresholds, UnreadableModel, in_chinese, input, input_within, opening, prepare,
 };
 pub use decision::{Decision, Verdict};
 pub use facts::{Facts, Named, Recalled};

@@ -87,3 +87,35 @@ async fn without_a_classifier_everything_goes_to_the_frontier_which_alone_is_con
     body["model"] = json!("cheap");
     assert_eq!(app.http.chat(&body).await.route(), ("0", "frontier", "forced", "1"), "there is no cheap tier to use");
 }
+
+/// A workflow's template of a kind that no list of forms knows, with much in it that sounds hard.
+fn templated(request: &str) -> String {
+    format!(
+        "Tidewater Pumps keeps a fleet of 400 distributed controllers with a consensus protocol of our own.\n\
+         Whoever writes here proves liveness of the protocol and derives bounds under partition for a living.\n\
+         Lock-free queues, invariants and asymptotic cost are what these people talk about all day.\n\
+         They wrote to the canteen's desk:\n{request}"
+    )
+}
+
+#[tokio::test]
+async fn what_a_keys_requests_repeat_is_learnt_and_left_out() {
+    let fleet = Fleet::start().await;
+    let tier_of_the_last = async |more: &str| {
+        let app = TestApp::start(&fleet.toml(more)).await;
+        for request in ["thanks!", "what is for lunch today?", "is there soup?", "may I pay by card?"] {
+            app.http.chat(&question(&templated(request))).await;
+        }
+        let body = question(&templated("good morning"));
+        let preview = app.http.post("/v1/route", "application/json", body.to_string()).await;
+        let answer = app.http.chat(&body).await;
+        let tier = answer.route().1.to_owned();
+        assert_eq!(preview.json()["decision"].to_string(), answer.route().0, "{}", preview.text());
+        (tier, app.rows().await.last().and_then(|row| row.features.text_chars))
+    };
+    let (tier, chars) = tier_of_the_last("").await;
+    assert_eq!((tier.as_str(), chars), ("cheap", Some(46)));
+    let (tier, chars) = tier_of_the_last("[classifier]\nlearn_templates = false\n").await;
+    assert_ne!(tier, "cheap");
+    assert!(chars > Some(200), "{chars:?}");
+}

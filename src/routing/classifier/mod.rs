@@ -17,7 +17,7 @@ pub use embedded::{
     Scales, Scan, Slots, Sums, Thresholds, Token, UnreadableModel, Vocabulary, WORD_SLOTS, damped, hash_of, in_chinese,
     scan, squared,
 };
-pub use input::{Input, input, opening, prepare};
+pub use input::{Input, Templates, input, input_within, opening, prepare};
 pub use llm::{Ask, AskError, AskPiece, Failure, LlmClassifier, LlmSettings};
 
 /// The configured classifier.

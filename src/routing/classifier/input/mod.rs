@@ -7,8 +7,10 @@ mod follow_up;
 mod frame;
 mod pieces;
 mod small_talk;
+mod templates;
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use crate::catalog::Step;
@@ -22,6 +24,7 @@ use follow_up::is_follow_up;
 use frame::FRAMES;
 
 use small_talk::SMALL_TALK;
+pub use templates::Templates;
 
 /// What is classified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,13 +57,25 @@ pub fn prepare() {
 /// Takes the text to classify out of a request.
 #[must_use]
 pub fn input<'a>(request: &'a ChatRequest<'_>, strategy: Strategy, max_chars: usize) -> Input<'a> {
+    input_within(request, strategy, max_chars, &|text, _| 0..text.len())
+}
+
+/// The same where it is known what a caller's requests repeat: `template` reports where in a text the request stands, and
+/// is told what kind of step the text belongs to.
+#[must_use]
+pub fn input_within<'a>(
+    request: &'a ChatRequest<'_>,
+    strategy: Strategy,
+    max_chars: usize,
+    template: &dyn Fn(&str, Step) -> Range<usize>,
+) -> Input<'a> {
     let users = || request.messages.iter().filter(|message| message.role == "user");
     let (chosen, step) = match strategy {
         Strategy::All => (users().flat_map(texts).map(Cow::Borrowed).collect(), Step::Turn),
         Strategy::LastUser => {
             (users().next_back().map(|last| texts(last).map(Cow::Borrowed).collect()).unwrap_or_default(), Step::Turn)
         }
-        Strategy::CurrentRequest => current(&request.messages),
+        Strategy::CurrentRequest => current(&request.messages, template),
     };
     let mut chosen: Vec<Cow<'a, str>> = chosen;
     let whole = if chosen.len() == 1 { chosen.swap_remove(0) } else { Cow::Owned(chosen.join("\n\n")) };
@@ -105,7 +120,10 @@ const REFERRED: usize = 1_200;
 
 /// What the user has said since the last answer; in a tool loop, what the loop is about; of an approval,
 /// what it approves.
-fn current<'a>(messages: &'a [Message<'_>]) -> (Vec<Cow<'a, str>>, Step) {
+fn current<'a>(
+    messages: &'a [Message<'_>],
+    template: &dyn Fn(&str, Step) -> Range<usize>,
+) -> (Vec<Cow<'a, str>>, Step) {
     let last_answer = messages.iter().rposition(|message| message.role == "assistant");
     let since = &messages[last_answer.map_or(0, |at| at + 1)..];
     let asked = || since.iter().filter(|message| message.role == "user");
@@ -132,7 +150,17 @@ fn current<'a>(messages: &'a [Message<'_>]) -> (Vec<Cow<'a, str>>, Step) {
     }
     let said: Vec<Cow<'a, str>> = newest_first.into_iter().rev().flatten().collect();
     if !said.iter().all(|text| is_approval(text, &AGENTS.approvals)) || said.is_empty() {
-        let mut said: Vec<Cow<'a, str>> = said.into_iter().map(core).collect();
+        let within = |text: Cow<'a, str>| {
+            let request = template(&text, step);
+            if request.len() == text.len() {
+                return text;
+            }
+            match text {
+                Cow::Borrowed(text) => Cow::Borrowed(&text[request]),
+                Cow::Owned(text) => Cow::Owned(text[request].to_owned()),
+            }
+        };
+        let mut said: Vec<Cow<'a, str>> = said.into_iter().map(|text| core(within(text))).collect();
         // Where nothing was said before, nothing can be referred to.
         if let [only] = said.as_slice()
             && at > 0

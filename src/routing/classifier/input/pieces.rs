@@ -79,7 +79,8 @@ pub(super) fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 
-const FULL_STOPS: [char; 4] = ['。', '！', '？', '…'];
+/// Marks that end a sentence wherever they stand.
+pub(super) const FULL_STOPS: [char; 4] = ['。', '！', '？', '…'];
 
 /// Where the first sentence ends, after its mark; `None` if it is the only one.
 pub(super) fn sentence_end(text: &str) -> Option<usize> {
