@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_every_request_repeats_is_left_out_after_four_and_the_task_next_to_it_stays() {
+    fn what_every_request_repeats_is_left_out_from_the_fourth_on_and_the_task_next_to_it_stays() {
         let templates = Templates::default();
         for (at, request) in REQUESTS.iter().enumerate() {
             let text = wrapped(request);
