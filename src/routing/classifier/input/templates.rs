@@ -238,7 +238,7 @@ mod tests {
         for (at, request) in REQUESTS.iter().enumerate() {
             let text = wrapped(request);
             let expected =
-                if at < ENOUGH { text.clone() } else { format!("{TASK}{request}\n\nKeep to our house style.\n") };
+                if at + 1 < ENOUGH { text.clone() } else { format!("{TASK}{request}\n\nKeep to our house style.\n") };
             assert_eq!(text[templates.request("key", &text, true)], expected, "{at}");
         }
         // Another caller's requests are another matter.
