@@ -115,6 +115,7 @@ impl App {
             classifier: classifier.clone(),
             strategy: config.classifier.strategy,
             max_chars: config.classifier.max_chars,
+            captures: config.store.capture,
             templates: config.classifier.learn_templates.then(Templates::default),
             cache: Cache::open(&config.cache, redis.filter(|_| config.classifier.asks_a_model())),
             answers: Answers::open(&config.response_cache),
@@ -221,8 +222,12 @@ pub fn targets(upstreams: &Upstreams, catalog: &Catalog) -> Result<ByTier<Vec<Ar
     Ok(tiers)
 }
 
-/// A model that `xrouter train --out` wrote.
-fn trained_model(file: &str) -> Result<Arc<Model>, AppError> {
+/// The embedded classifier's model: that of `classifier.embedded_file`, or else the one that is compiled in.
+///
+/// # Errors
+/// The file cannot be read, or is no model.
+pub fn model(config: &config::Classifier) -> Result<Arc<Model>, AppError> {
+    let Some(file) = &config.embedded_file else { return Ok(Model::shipped()) };
     let read = || Model::read(&std::fs::read(file)?).map_err(std::io::Error::other);
     read().map(Arc::new).map_err(|source| AppError::Model { file: file.to_owned(), source })
 }
@@ -231,10 +236,7 @@ fn classifier_with(config: &config::Config, upstreams: &Upstreams, client: &Clie
     routing::prepare();
     let thresholds = Thresholds::configured(config);
     let config = &config.classifier;
-    let embedded = match &config.embedded_file {
-        Some(file) => Embedded::with(trained_model(file)?, thresholds),
-        None => Embedded::new(thresholds),
-    };
+    let embedded = Embedded::with(model(config)?, thresholds);
     let llm = || -> Result<LlmClassifier, AppError> {
         let endpoint = upstreams.classifier.as_ref();
         let endpoint = endpoint.ok_or_else(|| AppError::Upstream("the classifier has no endpoint".to_owned()))?;

@@ -1,22 +1,25 @@
 //! `xrouter train --from-history`: thresholds from what people report, and from what became of requests.
 //!
-//! The history has no prompts, and none is needed: a label is a score with the tiers that could have been right. Nothing is
-//! replaced without `--apply`, which keeps the configuration file as it was for `--revert`.
+//! No prompts are needed: a label is a score with the tiers that could have been right. Where `store.capture` kept the texts,
+//! the model itself is fitted too, and the better of the two is what `--apply` takes. Nothing is replaced without it, and it
+//! keeps the configuration file as it was for `--revert`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use console::style;
+use sha2::{Digest, Sha256};
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::usage::period;
 use super::{Failure, HistoryFile, load};
+use crate::app;
 use crate::catalog::{Source, Step, Tier};
 use crate::protocol::Timestamp;
-use crate::routing::Thresholds;
+use crate::routing::{Model, Thresholds};
 use crate::store::{Feedback, Filter, Opinion, Row, Store};
-use crate::training::{FEWEST, Label, Learnt, learn};
+use crate::training::{Adapted, Captured, FEWEST, Label, Learnt, adapt, learn};
 
 /// Rows that are read at once.
 const PAGE: u32 = 1_000;
@@ -109,11 +112,14 @@ impl Learn {
         let labels: Vec<Label> = labels.into_iter().map(|(_, label)| label).collect();
         let now = Thresholds::configured(&loaded.config);
         let learnt = learn(&labels, now);
+        let model = app::model(&loaded.config.classifier)?;
+        let adapted = adapt(&model, &captured(&store, labels).await?, now);
         let scores: Vec<f64> = requests.iter().filter_map(|request| request.score).collect();
         if self.json {
-            print_json(&counts, now, learnt, &scores);
+            print_json(&counts, now, learnt, adapted.as_ref(), &scores);
         } else {
             print(&self.since, &counts, now, learnt, &scores);
+            print_adapted(adapted.as_ref());
         }
         if !self.apply {
             return Ok(());
@@ -121,16 +127,34 @@ impl Learn {
         let usage = |message: String| Failure::Usage(anyhow!(message));
         let learnt =
             learnt.ok_or_else(|| usage(format!("there are fewer than {FEWEST} labels: nothing is applied")))?;
+        // Of labels with a text and of all, what a tenth of the weight misses can be compared.
+        let gain = |before: f64, after: f64, weight: f64| (before - after) / weight.max(f64::MIN_POSITIVE);
+        let by_thresholds = gain(learnt.before, learnt.after, learnt.weight);
+        let adapted = adapted.map(|it| (gain(it.before, it.after, it.weight), it.model));
+        let file = config_file(&self.history)?;
+        if let Some((by_model, model)) = adapted
+            && by_model > by_thresholds.max(0.0)
+        {
+            let name = apply_model(&file, &model)?;
+            eprintln!(
+                "{} has the new model {name}; `xrouter train --revert` takes it back; restart xrouter",
+                file.display()
+            );
+            return Ok(());
+        }
         if learnt.after >= learnt.before {
-            return Err(usage("on held-out labels the thresholds in force do as well: nothing is applied".to_owned()));
+            return Err(usage("on held-out labels what is in force does as well: nothing is applied".to_owned()));
         }
         if loaded.config.routing.preset.is_some() || loaded.config.classifier.target_share.is_some() {
             let message =
                 "routing.preset or classifier.target_share sets the thresholds: remove it from the configuration first";
             return Err(usage(message.to_owned()));
         }
-        let file = config_file(&self.history)?;
-        apply(&file, learnt.thresholds)?;
+        apply(&file, |classifier| {
+            let round = |score: f64| (score * 10_000.0).round() / 10_000.0;
+            classifier["medium_at"] = value(round(learnt.thresholds.medium_at));
+            classifier["frontier_at"] = value(round(learnt.thresholds.frontier_at));
+        })?;
         eprintln!(
             "{} has the new thresholds; `xrouter train --revert` takes them back; restart xrouter",
             file.display()
@@ -221,6 +245,18 @@ fn labels(reports: &[Feedback], requests: &[Request]) -> Vec<(Origin, Label)> {
     labels
 }
 
+/// The labels whose texts the history has.
+async fn captured(store: &Store, labels: Vec<Label>) -> Result<Vec<Captured>, Failure> {
+    let mut captured = Vec::new();
+    for label in labels {
+        let row = store.request(&label.id).await?;
+        if let Some(text) = row.and_then(|row| row.features.prompt) {
+            captured.push(Captured { label, text });
+        }
+    }
+    Ok(captured)
+}
+
 /// How many of some scores each tier gets.
 fn shares(scores: &[f64], thresholds: Thresholds) -> [usize; 3] {
     let mut counts = [0; 3];
@@ -246,14 +282,31 @@ fn print(since: &str, counts: &BTreeMap<Origin, usize>, now: Thresholds, learnt:
     println!("  {} scored requests: cheap, medium, frontier {old:?} → {new:?}", scores.len());
 }
 
-fn print_json(counts: &BTreeMap<Origin, usize>, now: Thresholds, learnt: Option<Learnt>, scores: &[f64]) {
+fn print_adapted(adapted: Option<&Adapted>) {
+    match adapted {
+        Some(Adapted { before, after, weight, .. }) => println!(
+            "\n  the model fitted to captured texts: held-out labels miss by {before:.1} → {after:.1} tiers, of a weight of \
+             {weight:.1}"
+        ),
+        None => println!("\n  the model stays: store.capture has kept the texts of fewer than {FEWEST} labels"),
+    }
+}
+
+fn print_json(
+    counts: &BTreeMap<Origin, usize>,
+    now: Thresholds,
+    learnt: Option<Learnt>,
+    adapted: Option<&Adapted>,
+    scores: &[f64],
+) {
     let of = |thresholds: Thresholds| serde_json::json!({ "medium_at": thresholds.medium_at, "frontier_at": thresholds.frontier_at });
     let labels: BTreeMap<&str, usize> = counts.iter().map(|(from, count)| (from.as_str(), *count)).collect();
     let json = serde_json::json!({
         "labels": labels, "now": of(now), "learnt": learnt.map(|learnt| of(learnt.thresholds)),
         "missed_before": learnt.map(|learnt| learnt.before), "missed_after": learnt.map(|learnt| learnt.after),
         "weight": learnt.map(|learnt| learnt.weight), "shares_now": shares(scores, now),
-        "shares_learnt": learnt.map(|learnt| shares(scores, learnt.thresholds)),
+        "model_missed_before": adapted.map(|it| it.before), "model_missed_after": adapted.map(|it| it.after),
+        "model_weight": adapted.map(|it| it.weight), "shares_learnt": learnt.map(|learnt| shares(scores, learnt.thresholds)),
     });
     println!("{json:#}");
 }
@@ -274,15 +327,23 @@ fn beside(file: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Writes thresholds into a configuration file, and keeps the file as it was beside it.
-fn apply(file: &Path, thresholds: Thresholds) -> Result<(), Failure> {
+/// Writes a model beside a configuration file and its name into it; reports the name.
+fn apply_model(file: &Path, model: &Model) -> Result<String, Failure> {
+    let bytes = model.write();
+    let name = format!("classifier-{}.bin", &hex::encode(Sha256::digest(&bytes))[..8]);
+    let path = file.with_file_name(&name);
+    std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display())).map_err(Failure::Usage)?;
+    apply(file, |classifier| classifier["embedded_file"] = value(name.as_str()))?;
+    Ok(name)
+}
+
+/// Changes `[classifier]` of a configuration file, and keeps the file as it was beside it.
+fn apply(file: &Path, change: impl FnOnce(&mut Item)) -> Result<(), Failure> {
     let cannot = |what: &'static str| move || format!("cannot {what} {}", file.display());
     let text = std::fs::read_to_string(file).with_context(cannot("read")).map_err(Failure::Usage)?;
     let mut document: DocumentMut = text.parse().with_context(cannot("read")).map_err(Failure::Usage)?;
     let classifier = document.entry("classifier").or_insert_with(|| Item::Table(Table::new()));
-    let round = |score: f64| (score * 10_000.0).round() / 10_000.0;
-    classifier["medium_at"] = value(round(thresholds.medium_at));
-    classifier["frontier_at"] = value(round(thresholds.frontier_at));
+    change(classifier);
     // Copies have the file's own permissions: keys may stand in it. Put in place at once, so that none is ever cut.
     let new = beside(file, ".new");
     std::fs::copy(file, before(file)).with_context(cannot("keep a copy of")).map_err(Failure::Usage)?;

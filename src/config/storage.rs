@@ -72,6 +72,9 @@ pub struct Store {
     /// and a killed process loses those that have not. `strict`: no row is lost when the process is killed.
     /// `power_loss`: nor when the machine loses its power; every group of rows is synced to the disk.
     pub durability: Durability,
+    /// Keep the text that was classified of each request too, in the column `prompt`: `xrouter train --from-history` then
+    /// fits the model itself. Whoever can read the history can read it.
+    pub capture: bool,
     /// How long rows are kept, in days; 0 is for ever. Sums by hour and day are always kept.
     #[schemars(range(max = 36_500))]
     pub keep_days: u32,
@@ -129,6 +132,7 @@ mod tests {
             url: url.map(str::to_owned),
             enabled: true,
             durability: Durability::Strict,
+            capture: false,
             keep_days: 90,
             keep_minute_rollups_days: 3,
         };

@@ -74,6 +74,8 @@ pub struct Gateway {
     pub max_chars: usize,
     /// What callers' requests repeat, if that is left out.
     pub templates: Option<Templates>,
+    /// Whether the history keeps the texts.
+    pub captures: bool,
     /// What decides with what it says.
     pub policy: Policy,
     /// The marks of both, and the number by which the history knows them.

@@ -355,6 +355,7 @@ pub(super) static COLUMNS: &[Column] = &[
         |row, cell| row.skipped =
             cell.get::<String>()?.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
     ),
+    column!(text "prompt", features.prompt, "The text that was classified; `null` unless `store.capture` keeps it."),
     hidden!(column!(flag "asked_classifier", asked_classifier, "Whether the classifier's model was asked.")),
     hidden!(column!(
         Integer,

@@ -17,6 +17,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20_261_126_120_000, "features", include_str!("../../migrations/20261126120000_features.sql")),
     (20_261_130_000_000, "answered_by", include_str!("../../migrations/20261130000000_answered_by.sql")),
     (20_261_130_120_000, "feedback", include_str!("../../migrations/20261130120000_feedback.sql")),
+    (20_261_130_180_000, "prompt", include_str!("../../migrations/20261130180000_prompt.sql")),
 ];
 
 /// A history file that cannot be used.

@@ -155,6 +155,9 @@ pub struct Features {
     /// The tier that was judged then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged: Option<Tier>,
+    /// The text that was classified, where `store.capture` keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
     /// The conversation as it stood before this step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<String>,
@@ -266,6 +269,7 @@ impl Row {
             + self.requested_model.capacity()
             + self.features.rules.as_ref().map_or(0, String::capacity)
             + self.features.pin.as_ref().map_or(0, String::capacity)
+            + self.features.prompt.as_ref().map_or(0, String::capacity)
             + self
                 .skipped
                 .iter()

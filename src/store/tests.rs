@@ -9,7 +9,7 @@ use crate::protocol::Timestamp;
 const FEW: Limits = Limits { rows: 1_000, spill_bytes: 20_000, drop_bytes: 10_000_000 };
 
 fn config(durability: Durability) -> config::Store {
-    config::Store { url: None, enabled: true, durability, keep_days: 0, keep_minute_rollups_days: 3 }
+    config::Store { url: None, enabled: true, durability, capture: false, keep_days: 0, keep_minute_rollups_days: 3 }
 }
 
 fn row(store: &Store, number: usize) -> Box<Row> {

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::routing::Model;
 use crate::routing::inside::{
-    FRONTIER, GROUPS, LETTER_SLOTS, MEDIUM, Mix, OUTCOME, Platt, QUESTION, SUMS, Scales, Slots, Vocabulary, WORD_SLOTS,
-    damped, hash_of, scan, squared,
+    FRONTIER, GROUPS, LETTER_SLOTS, MEDIUM, Mix, OUTCOME, Platt, QUESTION, SUMS, Scales, Scan, Slots, Vocabulary,
+    WORD_SLOTS, damped, hash_of, scan, squared,
 };
 
 use super::calibrate::platt;
@@ -21,7 +21,7 @@ use super::{Kind, Row};
 
 /// Slots and their values. Words come first and have length 1; letter groups follow, from [`WORD_SLOTS`] on, and have
 /// length 1 too.
-type Block = Vec<(u32, f32)>;
+pub(super) type Block = Vec<(u32, f32)>;
 
 /// The figures of the recipe.
 #[derive(Debug, Clone, Copy)]
@@ -103,10 +103,7 @@ impl<'a> Example<'a> {
     /// Reads a row's text: what the router would classify of it.
     #[must_use]
     pub fn new(row: &'a Row, text: String) -> Self {
-        let (mut block, letters) =
-            scan(&text, |scan| (block(scan.words.iter(), 0), block(scan.letters.iter(), WORD_SLOTS)));
-        let words = block.len();
-        block.extend(letters);
+        let (block, words) = scan(&text, |scan| (blocks(scan), scan.words.iter().count()));
         Example { row, text, block, words }
     }
 
@@ -123,6 +120,13 @@ impl<'a> Example<'a> {
             Part::Both => &self.block,
         }
     }
+}
+
+/// What was found in a text: the slots of words, then those of letter groups, each of length 1 together.
+pub(super) fn blocks(scan: &Scan) -> Block {
+    let mut both = block(scan.words.iter(), 0);
+    both.extend(block(scan.letters.iter(), WORD_SLOTS));
+    both
 }
 
 fn block(counts: impl Iterator<Item = (u16, u8)>, from: usize) -> Block {
@@ -252,7 +256,8 @@ impl Linear {
     /// Fits the rows that have a label and a weight.
     fn fit<'e>(rows: impl Iterator<Item = (&'e Example<'e>, f64, f64)>, part: Part, penalty: f64) -> Self {
         let size = WORD_SLOTS + LETTER_SLOTS;
-        let mut problem = Problem { rows: Vec::new(), labels: Vec::new(), weights: Vec::new(), size, penalty };
+        let mut problem =
+            Problem { rows: Vec::new(), labels: Vec::new(), weights: Vec::new(), offsets: None, size, penalty };
         for (example, label, weight) in rows {
             problem.rows.push(example.part(part));
             problem.labels.push(label);

@@ -4,6 +4,7 @@
 //! [`Report`] of figures. Deterministic: the same rows make the same bytes. Knows nothing of HTTP or the
 //! history. Read `rows.rs`, then `fit.rs`.
 
+mod adapt;
 mod calibrate;
 mod confidence;
 mod fit;
@@ -15,6 +16,7 @@ mod solve;
 mod study;
 mod wrap;
 
+pub use adapt::{Adapted, Captured, adapt};
 pub use confidence::{Asked, Believed, Confidence, Unsure};
 pub use fit::{Example, Recipe, Worth, fit, fit_reference};
 pub use graded::{Graded, graded};

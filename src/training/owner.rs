@@ -31,8 +31,13 @@ pub struct Label {
 }
 
 impl Label {
+    /// On which side it is held out: halves are told by its id.
+    pub(super) fn is_in_first_half(&self) -> bool {
+        FixedState::default().hash_one(&self.id) & 1 == 1
+    }
+
     /// By how many tiers a decision misses, times the weight.
-    fn cost(&self, decided: Tier) -> f64 {
+    pub(super) fn cost(&self, decided: Tier) -> f64 {
         let away = |from: Tier, to: Tier| f64::from(to.number().saturating_sub(from.number()));
         self.weight * (away(decided, self.least) + away(self.most, decided))
     }
@@ -61,8 +66,7 @@ pub fn learn(labels: &[Label], now: Thresholds) -> Option<Learnt> {
         labels.iter().map(|label| label.cost(thresholds.tier(label.score))).sum()
     };
     let all: Vec<&Label> = labels.iter().collect();
-    let (odd, even): (Vec<&Label>, Vec<&Label>) =
-        all.iter().partition(|label| FixedState::default().hash_one(&label.id) & 1 == 1);
+    let (odd, even): (Vec<&Label>, Vec<&Label>) = all.iter().partition(|label| label.is_in_first_half());
     Some(Learnt {
         thresholds: fitted(&all, now),
         before: cost(&all, now),

@@ -14,12 +14,14 @@ pub(super) struct Problem<'a> {
     pub(super) rows: Vec<&'a [(u32, f32)]>,
     pub(super) labels: Vec<f64>,
     pub(super) weights: Vec<f64>,
+    /// What each row's sum starts from, in place of a bias; `None` for a bias that is fitted.
+    pub(super) offsets: Option<Vec<f64>>,
     pub(super) size: usize,
     pub(super) penalty: f64,
 }
 
 impl Problem<'_> {
-    /// The weights that fit best; the last one is the bias, which is not penalised.
+    /// The weights that fit best; the last one is the bias, which is not penalised, and 0 where there are offsets.
     pub(super) fn solve(&self, most_steps: usize) -> Vec<f32> {
         let mut at = vec![0.0_f32; self.size + 1];
         let mut gradient = vec![0.0_f32; self.size + 1];
@@ -69,8 +71,10 @@ impl Problem<'_> {
         }
         let mut bias_gradient = 0.0_f32;
         let mut loss = 0.5 * self.penalty * dot(weights, weights);
-        for ((row, label), weight) in self.rows.iter().zip(&self.labels).zip(&self.weights) {
-            let sum = f64::from(row.iter().fold(*bias, |sum, (slot, value)| sum + weights[*slot as usize] * value));
+        let offsets = self.offsets.iter().flatten().copied().chain(std::iter::repeat(0.0));
+        for (((row, label), weight), offset) in self.rows.iter().zip(&self.labels).zip(&self.weights).zip(offsets) {
+            let sum =
+                offset + f64::from(row.iter().fold(*bias, |sum, (slot, value)| sum + weights[*slot as usize] * value));
             let likely = 1.0 / (1.0 + (-sum).exp());
             // ln(1 + e^−|sum|) + the part that the label does not explain; never overflows.
             loss += weight * ((-sum.abs()).exp().ln_1p() + sum.max(0.0) - label * sum);
@@ -81,7 +85,7 @@ impl Problem<'_> {
             bias_gradient += off;
         }
         if let Some(last) = gradient.last_mut() {
-            *last = bias_gradient;
+            *last = if self.offsets.is_none() { bias_gradient } else { 0.0 };
         }
         loss
     }
@@ -139,12 +143,18 @@ mod tests {
             rows: vec![&zero, &one],
             labels: vec![0.8, 0.2],
             weights: vec![100.0, 100.0],
+            offsets: None,
             size: 2,
             penalty: 1e-6,
         };
         let weights = problem.solve(50);
         let likely = |slot: usize| 1.0 / (1.0 + (-(weights[slot] + weights[2])).exp());
         assert!((likely(0) - 0.8).abs() < 1e-3 && (likely(1) - 0.2).abs() < 1e-3, "{weights:?}");
+        // What a row starts from needs no weight.
+        let offsets = Some(vec![(0.8_f64 / 0.2).ln(), (0.2_f64 / 0.8).ln()]);
+        let (rows, labels, weights) = (problem.rows.clone(), problem.labels.clone(), problem.weights.clone());
+        let begun = Problem { rows, labels, weights, offsets, ..problem }.solve(50);
+        assert!(begun.iter().all(|weight| weight.abs() < 1e-3), "{begun:?}");
         // A penalty keeps weights small.
         let held = Problem { penalty: 1e3, ..problem }.solve(50);
         assert!(held[0].abs() < 0.1, "{held:?}");

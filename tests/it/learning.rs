@@ -121,3 +121,55 @@ async fn few_labels_change_nothing() {
     let output = Program::run(folder.path(), &[&arguments[..], &["--apply"]].concat());
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[tokio::test]
+async fn where_texts_are_captured_the_model_itself_is_fitted_and_taken_back() {
+    let fleet = Fleet::start().await;
+    let toml = fleet.toml("[store]\ncapture = true\n[classifier]\nlearn_templates = false\n");
+    let app = TestApp::start(&toml).await;
+    // Somebody whose tide tables are hard, and whose reviews are not, whatever either looks like.
+    let months = [
+        "May", "June", "July", "August", "October", "March", "April", "winter", "autumn", "spring", "Lent", "Easter",
+        "Yule",
+    ];
+    let mut reported = 0;
+    for month in months {
+        for (text, tier) in [
+            (format!("Work out the tide table of the harbour for {month}"), "frontier"),
+            (format!("Make a tide table for the ferry in {month}"), "frontier"),
+            (format!("Compare the reviews of the café in {month} with those of its neighbours"), "cheap"),
+            (format!("Explain why the reviews of the café got worse in {month}"), "cheap"),
+        ] {
+            let id = app.http.chat(&question(&text)).await.header("x-request-id").to_owned();
+            reported += usize::from(report(&app, json!({ "request_id": id, "tier": tier })).await.0 == 200);
+        }
+    }
+    assert_eq!(reported, 52);
+    let rows = app.rows().await;
+    let first = rows[0].features.prompt.as_deref();
+    assert_eq!(first, Some("Work out the tide table of the harbour for May"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("xrouter.toml");
+    std::fs::write(&file, &toml).unwrap();
+    let database = app.database().display().to_string();
+    let run = |arguments: &[&str]| {
+        let output = Program::run(folder.path(), arguments);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        assert!(output.status.success(), "{}", text(output.stderr));
+        text(output.stdout)
+    };
+    let from_history = ["train", "-c", "xrouter.toml", "--from-history", "--db", &database];
+    let figures: Value = serde_json::from_str(&run(&[&from_history[..], &["--json"]].concat())).unwrap();
+    let figure = |name: &str| figures[name].as_f64().unwrap();
+    assert!(figure("model_missed_after") < figure("model_missed_before") / 4.0, "{figures}");
+    assert!(figure("model_missed_after") < figure("missed_after"), "{figures}");
+    run(&[&from_history[..], &["--apply"]].concat());
+    assert!(std::fs::read_to_string(&file).unwrap().contains("embedded_file = \"classifier-"));
+    let decided = |text: &str| run(&["classify", "-c", "xrouter.toml", text]);
+    let tides = "Work out the tide table of the harbour for Whitsun";
+    assert!(decided(tides).starts_with("frontier"), "{}", decided(tides));
+    assert!(decided("good morning").starts_with("cheap"));
+    run(&["train", "-c", "xrouter.toml", "--revert"]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), toml);
+    assert!(!decided(tides).starts_with("frontier"), "{}", decided(tides));
+}

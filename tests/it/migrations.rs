@@ -22,6 +22,7 @@ fn store_config() -> config::Store {
         url: None,
         enabled: true,
         durability: Durability::Strict,
+        capture: false,
         keep_days: 0,
         keep_minute_rollups_days: 36_500,
     }
