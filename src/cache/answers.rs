@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
 use super::memory::TakeFirstBytes;
 use crate::catalog::Tier;
 use crate::config;
-use crate::protocol::{TokenUsage, UsageSource};
+use crate::protocol::{FieldHash, TokenUsage, UsageSource};
 
 /// What an entry takes besides its answer, in bytes, more or less.
 const AROUND: usize = 512;
@@ -75,20 +74,15 @@ impl Answers {
     /// they were written. A client cannot make two requests share an answer.
     #[must_use]
     pub fn key(whose: Option<&str>, tier: Tier, form: (bool, bool), members: &[(&str, &str)]) -> AnswerKey {
-        let mut hash = Sha256::new();
-        hash.update([u8::from(whose.is_some()), tier.number(), u8::from(form.0), u8::from(form.1)]);
-        let mut add = |part: &str| {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        };
-        add(whose.unwrap_or_default());
+        let marks = [u8::from(whose.is_some()), tier.number(), u8::from(form.0), u8::from(form.1)];
+        let mut hash = FieldHash::default();
+        hash.add(marks);
+        hash.add(whose.unwrap_or_default());
         for (name, value) in members {
-            add(name);
-            add(value);
+            hash.add(name);
+            hash.add(value);
         }
-        let mut key = [0; 16];
-        key.copy_from_slice(&hash.finalize()[..16]);
-        AnswerKey(key)
+        AnswerKey(hash.finish())
     }
 
     /// The answer of this key.

@@ -2,29 +2,24 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::memory::Memory;
 use super::redis::Redis;
 use crate::catalog::Tier;
 use crate::config;
+use crate::protocol::FieldHash;
 
 /// A hash of everything that a decision depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key([u8; 16]);
 
 impl Key {
-    /// The key of a classifier (its fingerprint) and an input. The first 128 bits of SHA-256: a
-    /// client cannot make two inputs share a decision.
+    /// The key of a classifier (its fingerprint) and an input: a client cannot make two inputs share a decision.
     #[must_use]
     pub fn new(fingerprint: &str, input: &str) -> Self {
-        let mut hash = Sha256::new();
-        hash.update((fingerprint.len() as u64).to_le_bytes());
-        hash.update(fingerprint);
-        hash.update(input);
-        let mut key = [0; 16];
-        key.copy_from_slice(&hash.finalize()[..16]);
-        Key(key)
+        let mut hash = FieldHash::default();
+        hash.add(fingerprint);
+        hash.add(input);
+        Key(hash.finish())
     }
 }
 

@@ -3,12 +3,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use crate::cache::{Redis, TakeFirstBytes};
 use crate::catalog::Tier;
 use crate::config;
-use crate::protocol::{Caller, ChatRequest, Timestamp, TokenUsage};
+use crate::protocol::{Caller, ChatRequest, FieldHash, Timestamp, TokenUsage};
 use crate::routing::{self, Pin, PromptCacheState, SessionRule};
 
 /// Characters of a system message that tell one conversation from another.
@@ -101,11 +99,8 @@ impl Sessions {
     /// `prompt_cache_key` is often shared by many conversations: it counts together with how one begins.
     pub(super) fn key(&self, request: &ChatRequest<'_>, named: Option<&str>, caller: &Caller) -> Option<SessionKey> {
         self.pins.as_ref()?;
-        let mut hash = Sha256::new();
-        let mut add = |part: &str| {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        };
+        let mut hash = FieldHash::default();
+        let mut add = |part: &str| hash.add(part);
         add(caller.scope());
         if let Some(named) = named.or(request.wishes.session_id.as_deref()) {
             add("named");
@@ -123,9 +118,7 @@ impl Sessions {
             }
             add(head(&routing::opening(request)?, OPENING));
         }
-        let mut key = [0; 16];
-        key.copy_from_slice(&hash.finalize()[..16]);
-        Some(SessionKey(key))
+        Some(SessionKey(hash.finish()))
     }
 
     /// What is known of a conversation, as one of its steps begins. Without a name, a request to which nobody has

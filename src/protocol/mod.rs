@@ -30,7 +30,7 @@ pub use chat::{ChatRequest, Content, Message, RequestError, UsageChunk};
 pub use conversation::Conversation;
 pub use digits::digit_groups;
 pub use error::{ErrorBody, ErrorEnvelope};
-pub use hash::{fnv1a, short_hash};
+pub use hash::{FieldHash, fnv1a, short_hash};
 pub use members::Members;
 pub use nearest::nearest_word;
 pub use reasoning::{ANTHROPIC, GEMINI, ReasoningDetail};

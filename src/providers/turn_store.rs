@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
-use sha2::{Digest, Sha256};
 
 use crate::catalog::Provider;
+use crate::protocol::FieldHash;
 
 /// Most bytes that are kept.
 const LARGEST: u64 = 32 * 1024 * 1024;
@@ -72,28 +72,24 @@ fn turn_key<'a>(
     text: &str,
     calls: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Option<TurnKey> {
-    let mut hash = Sha256::new();
-    let mut field = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    field(scope.as_bytes());
-    field(provider.as_str().as_bytes());
+    let mut hash = FieldHash::default();
+    hash.add(scope);
+    hash.add(provider.as_str());
     let mut any = false;
     for (id, name) in calls {
         any = true;
         let plain: String = id.chars().filter(char::is_ascii_alphanumeric).collect();
-        field(plain.as_bytes());
-        field(name.as_bytes());
+        hash.add(plain);
+        hash.add(name);
     }
     if !any {
         let text = text.trim();
         if text.is_empty() {
             return None;
         }
-        field(text.as_bytes());
+        hash.add(text);
     }
-    hash.finalize()[..16].try_into().ok()
+    Some(hash.finish())
 }
 
 #[cfg(test)]
