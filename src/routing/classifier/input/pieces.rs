@@ -1,5 +1,9 @@
 //! Lines and sentences: where they begin and end, and what they look like.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 /// Longest sentence that is taken off, in bytes.
 pub(super) const LONGEST_SENTENCE: usize = 600;
 /// Longest label that is looked for as a heading, in bytes.
@@ -26,9 +30,12 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Made once: making it costs more than looking through a short text.
+static QUOTED_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\n> "));
+
 /// A text whose quoted lines lose their marks; `None` where none is quoted.
 pub(super) fn unquoted(text: &str) -> Option<String> {
-    if !text.starts_with("> ") && memchr::memmem::find(text.as_bytes(), b"\n> ").is_none() {
+    if !text.starts_with("> ") && QUOTED_LINE.find(text.as_bytes()).is_none() {
         return None;
     }
     let lines: Vec<&str> = text.lines().map(|line| line.strip_prefix("> ").unwrap_or(line)).collect();

@@ -45,7 +45,12 @@ struct Place {
     /// Hashes of different requests, as far as they are counted; 0 is none.
     seen: [u64; ENOUGH],
     lives: u8,
+    /// Requests that had the common part of which nothing is left out.
+    met: u8,
 }
+
+/// Requests after which what they have in common is looked at anew, where it was too little to be left out.
+const PATIENCE: u8 = 64;
 
 /// At which end of a text something stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +99,10 @@ impl Templates {
             } else {
                 return 0;
             }
-            place.count(self.hasher.hash_one((End::Beginning.cut(text, LONGEST), End::Ending.cut(text, LONGEST))));
+            if place.seen.contains(&0) {
+                let ends = (End::Beginning.cut(text, LONGEST), End::Ending.cut(text, LONGEST));
+                place.count(self.hasher.hash_one(ends));
+            }
         }
         if is_known && !place.seen.contains(&0) { place.left_out } else { 0 }
     }
@@ -102,7 +110,7 @@ impl Templates {
 
 impl Place {
     fn of(name: u64, common: &str) -> Self {
-        Place { name, common: common.into(), left_out: 0, seen: [0; ENOUGH], lives: 0 }
+        Place { name, common: common.into(), left_out: 0, seen: [0; ENOUGH], lives: 0, met: 0 }
     }
 
     /// Whether a stranger may have it; each that asks costs a life.
@@ -115,18 +123,21 @@ impl Place {
     /// A text with its mark: what is common becomes what that text has of it.
     fn meet(&mut self, end: End, text: &str, is_known: bool) {
         if is_known {
-            self.lives = LIVES;
+            if self.left_out > 0 {
+                self.lives = LIVES;
+            } else {
+                self.met += 1;
+                if self.met == PATIENCE {
+                    *self = Place::of(self.name, end.cut(text, LONGEST));
+                }
+            }
             return;
         }
         let common = end.common(text, &self.common);
         let left_out = end.without_task(common);
-        if left_out < SHORTEST {
-            // They only begin or end alike.
-            *self = Place::of(self.name, end.cut(text, LONGEST));
-        } else {
-            self.common = common.into();
-            self.left_out = left_out;
-        }
+        // Where they only begin or end alike, nothing is left out until others come.
+        self.left_out = if left_out < SHORTEST { 0 } else { left_out };
+        self.common = common.into();
     }
 
     /// Counts a request, if it is another than those before.
