@@ -1,23 +1,23 @@
 //! One batch as one transaction: rows, their attempts and sessions, what is under way, marks and sums.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, SqliteConnection};
 
-use super::columns::{COLUMNS, Column, Value};
+use super::columns::{COLUMNS, Value};
 use super::find;
 use super::rollup::{self, Slot};
-use super::row::{Attempt, Row};
+use super::row::{Attempt, Row, say_no_more};
+use super::statements::{self, Used};
 use super::zone_map::{self, Values};
 use crate::catalog::Source;
 
 /// Names whose numbers are kept in memory; others are looked up.
 const REMEMBERED_NAMES: usize = 10_000;
 /// Rows of one insert statement, largest first: few statements, each prepared once.
-const CHUNKS: [usize; 3] = [128, 16, 1];
+const CHUNKS: [usize; 5] = [128, 32, 8, 2, 1];
 /// Parameters of one statement that looks rows up.
 const LOOKUPS: usize = 256;
 
@@ -114,20 +114,21 @@ async fn batch(
     }
     let ids = Ids { known: &known.names, fresh: &fresh, sessions: &sessions };
     let mut rest = rows;
-    for (size, statement) in CHUNKS.iter().zip(INSERTS.iter()) {
-        while rest.len() >= *size {
-            let (chunk, after) = rest.split_at(*size);
+    for size in CHUNKS {
+        while rest.len() >= size {
+            let (chunk, after) = rest.split_at(size);
+            let (statement, columns) = statements::insert(size, chunk);
             let mut arguments = SqliteArguments::default();
-            arguments.reserve(size * (COLUMNS.len() + 2), 0);
+            arguments.reserve(size * (columns.count() + 2), 0);
             for row in chunk {
-                bind(&mut arguments, row, &ids).map_err(sqlx::Error::Encode)?;
+                bind(&mut arguments, row, columns, &ids).map_err(sqlx::Error::Encode)?;
             }
-            sqlx::query_with(AssertSqlSafe(statement.as_str()), arguments).execute(&mut *connection).await?;
+            sqlx::query_with(AssertSqlSafe(statement), arguments).execute(&mut *connection).await?;
             rest = after;
         }
     }
     for row in rows {
-        if !tells_attempts(row) {
+        if say_no_more(&row.attempts) {
             continue;
         }
         for (index, attempt) in row.attempts.iter().enumerate() {
@@ -187,11 +188,6 @@ pub(super) async fn existing(
         found.extend(rows);
     }
     Ok(found)
-}
-
-/// Whether the attempts say more than the row: several, or one that failed.
-fn tells_attempts(row: &Row) -> bool {
-    row.attempts.len() > 1 || row.attempts.iter().any(|attempt| attempt.error_type.is_some())
 }
 
 async fn insert_attempt(
@@ -351,19 +347,11 @@ impl Numbering<'_> {
     }
 }
 
-static INSERTS: LazyLock<[String; 3]> = LazyLock::new(|| {
-    let columns: Vec<&str> = ["id", "client_request_id"].into_iter().chain(COLUMNS.iter().map(Column::sql)).collect();
-    CHUNKS.map(|rows| {
-        let one = format!("({})", vec!["?"; columns.len()].join(","));
-        format!("insert into requests ({}) values {}", columns.join(","), vec![one; rows].join(","))
-    })
-});
-
 /// Binds one row. Straight into the arguments: a query is moved with every value.
-fn bind(to: &mut SqliteArguments, row: &Row, ids: &Ids<'_>) -> Result<(), sqlx::error::BoxDynError> {
+fn bind(to: &mut SqliteArguments, row: &Row, columns: Used, ids: &Ids<'_>) -> Result<(), sqlx::error::BoxDynError> {
     to.add(row.id)?;
     to.add(!find::tells_time(&row.request_id, row.created_at_ms))?;
-    for column in COLUMNS {
+    for column in columns.columns() {
         match column.of(row) {
             Value::Unknown => to.add(None::<i64>)?,
             Value::Text(text) => to.add(text)?,

@@ -27,6 +27,7 @@ mod recover;
 mod rollup;
 mod row;
 mod seed;
+mod statements;
 mod sums;
 #[cfg(test)]
 mod tests;

@@ -78,7 +78,8 @@ pub struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_type: Option<Word>,
     /// Its upstream calls, in their order. Read back, they come with [`Store::request`](super::Store::request) only.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// One alone that did not fail says nothing that the row does not.
+    #[serde(default, skip_serializing_if = "say_no_more")]
     pub attempts: Vec<Attempt>,
     /// How many upstream calls there were.
     #[serde(default)]
@@ -219,6 +220,11 @@ struct Tokens {
     output_tokens: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reasoning_tokens: Option<u64>,
+}
+
+/// Whether attempts say nothing that their row does not: there is at most one, and it did not fail.
+pub(super) fn say_no_more(attempts: &[Attempt]) -> bool {
+    attempts.len() <= 1 && attempts.iter().all(|attempt| attempt.error_type.is_none())
 }
 
 impl Row {
