@@ -10,9 +10,6 @@ use super::row::{Attempt, Row, Word};
 use super::{Store, StoreError};
 use crate::catalog::Tier;
 
-/// Longest wait for rows that are on their way into the file.
-const FLUSH: std::time::Duration = std::time::Duration::from_secs(2);
-
 /// Rows with their names.
 pub(super) async fn named(
     readers: &Readers,
@@ -37,8 +34,8 @@ impl Store {
             if let Some(begun) = under_way(&mut connection, request_id).await? {
                 return Ok(Some(begun));
             }
-            // It may have ended just now: rows come into the file in groups.
-            let _ = tokio::time::timeout(FLUSH, self.flush()).await;
+            // It may have ended just now.
+            self.fresh().await;
             id = find(&mut connection, request_id).await?.map(|(id, _)| id);
         }
         let Some(id) = id else { return under_way(&mut connection, request_id).await };

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::journal::{self, Journal, Kind};
 use super::ledger::{Alarm, Ledger};
 use super::row::Row;
+use super::writer::COMPANY as COMPANY_OF_WRITER;
 use crate::config::Durability;
 
 /// What memory may hold.
@@ -442,7 +443,13 @@ impl Thread {
             message
         } else {
             match self.outlet.writer.try_send(message) {
-                Ok(()) => return,
+                Ok(()) => {
+                    let writer = &self.outlet.writer;
+                    if writer.max_capacity() - writer.capacity() >= COMPANY_OF_WRITER {
+                        self.outlet.hurry.notify_one();
+                    }
+                    return;
+                }
                 Err(mpsc::error::TrySendError::Full(message) | mpsc::error::TrySendError::Closed(message)) => message,
             }
         };

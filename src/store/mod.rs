@@ -181,6 +181,7 @@ impl Store {
             journal,
             ledger: ledger.clone(),
             known,
+            linger: writer::linger(config.durability),
             next_id: next_id.clone(),
             keep,
             prune_at: Instant::now() + FIRST_PRUNING,
@@ -273,6 +274,15 @@ impl Store {
         }
     }
 
+    /// Brings into the file what was handed over, before it is read: rows come in groups. A file that refuses them is not
+    /// waited for.
+    async fn fresh(&self) {
+        let is_behind = self.ledger.note(|state| state.stalled.is_none() && state.queued + state.in_flight > 0);
+        if is_behind {
+            let _ = tokio::time::timeout(FLUSH, self.flush()).await;
+        }
+    }
+
     /// Waits for the queue to drain and ends the writer. What the database refuses now is left to the journal.
     pub async fn close(&self) {
         if let Some(writer) = &self.writer {
@@ -299,6 +309,9 @@ impl Store {
         self.readers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
+
+/// Longest wait for rows that are on their way into the file.
+const FLUSH: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// The highest number that was ever given.
 async fn newest_id(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {

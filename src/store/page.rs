@@ -105,6 +105,7 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn page(&self, filter: &Filter, before: Option<i64>, limit: u32) -> Result<Page, StoreError> {
+        self.fresh().await;
         let readers = self.readers();
         let mut connection = readers.connection().await?;
         let Some(mut conditions) = conditions(&mut connection, filter).await? else {
@@ -162,6 +163,7 @@ impl Scan {
 
 impl Store {
     pub(super) async fn scan(&self, filter: &Filter) -> Result<Scan, StoreError> {
+        self.fresh().await;
         let mut connection = self.readers().connection().await?;
         Ok(Scan { conditions: conditions(&mut connection, filter).await? })
     }
@@ -170,6 +172,7 @@ impl Store {
     pub(super) async fn next_rows(&self, scan: &mut Scan, limit: u32) -> Result<Vec<Row>, StoreError> {
         let Some(conditions) = &mut scan.conditions else { return Ok(Vec::new()) };
         let end = conditions.after.min(conditions.first.saturating_add(STRIDE));
+        self.fresh().await;
         let readers = self.readers();
         let mut connection = readers.connection().await?;
         let mut query = QueryBuilder::new("select ");

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::AddAssign as _;
 use std::sync::LazyLock;
 
+use foldhash::fast::RandomState;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, SqliteConnection};
 
@@ -12,6 +13,8 @@ use super::histogram;
 use super::row::Row;
 use super::sums::{SUMS, Totals};
 use super::zone_map::Facet;
+
+type Map<K, V> = HashMap<K, V, RandomState>;
 
 pub(super) const MINUTE_MS: i64 = 60_000;
 pub(super) const HOUR_MS: i64 = 3_600_000;
@@ -36,7 +39,7 @@ pub(super) struct Slot {
 /// The sums of one batch of rows, by minute. What is longer is made from that when it is written.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    minutes: HashMap<(i64, Slot), Totals>,
+    minutes: Map<(i64, Slot), Totals>,
 }
 
 /// The begin of the unit that a time lies in.
@@ -51,7 +54,7 @@ impl Batch {
 
     /// Adds the sums to the tables. Minutes before `minutes_from` are past their time and are not written.
     pub(super) async fn write(&self, connection: &mut SqliteConnection, minutes_from: i64) -> Result<(), sqlx::Error> {
-        let mut hours: HashMap<(i64, Slot), Totals> = HashMap::new();
+        let mut hours: Map<(i64, Slot), Totals> = Map::default();
         let mut minutes = Vec::new();
         for ((minute, slot), sums) in &self.minutes {
             if *minute >= minutes_from {
@@ -59,22 +62,22 @@ impl Batch {
             }
             hours.entry((floor(*minute, HOUR_MS), *slot)).or_default().add_assign(*sums);
         }
-        let mut days: HashMap<(i64, Slot), Totals> = HashMap::new();
-        let mut tier_hours: HashMap<[i64; 3], Totals> = HashMap::new();
+        let mut days: Map<(i64, Slot), Totals> = Map::default();
+        let mut tier_hours: Map<[i64; 3], Totals> = Map::default();
         for ((hour, slot), sums) in &hours {
             days.entry((floor(*hour, DAY_MS), *slot)).or_default().add_assign(*sums);
             tier_hours.entry([*hour, slot.answered_by.number(), i64::from(slot.local)]).or_default().add_assign(*sums);
         }
-        let mut totals: HashMap<Slot, Totals> = HashMap::new();
+        let mut totals: Map<Slot, Totals> = Map::default();
         for ((_, slot), sums) in &days {
             totals.entry(*slot).or_default().add_assign(*sums);
         }
-        let mut tier_days: HashMap<[i64; 3], Totals> = HashMap::new();
+        let mut tier_days: Map<[i64; 3], Totals> = Map::default();
         for ([hour, tier, local], sums) in &tier_hours {
             tier_days.entry([floor(*hour, DAY_MS), *tier, *local]).or_default().add_assign(*sums);
         }
-        let facets = |groups: &HashMap<(i64, Slot), Totals>| {
-            let mut facets: HashMap<[i64; 3], Totals> = HashMap::new();
+        let facets = |groups: &Map<(i64, Slot), Totals>| {
+            let mut facets: Map<[i64; 3], Totals> = Map::default();
             for ((begin, slot), sums) in groups {
                 for (facet, value) in slot.facets() {
                     facets.entry([facet, *begin, value]).or_default().add_assign(*sums);
@@ -83,11 +86,11 @@ impl Batch {
             facets
         };
         let (facet_hours, facet_days) = (facets(&hours), facets(&days));
-        let timed = |groups: HashMap<(i64, Slot), Totals>| {
+        let timed = |groups: Map<(i64, Slot), Totals>| {
             groups.into_iter().map(|((begin, slot), sums)| (slot.keys(Some(begin)), sums)).collect()
         };
         let keyed =
-            |groups: HashMap<[i64; 3], Totals>| groups.into_iter().map(|(keys, sums)| (keys.to_vec(), sums)).collect();
+            |groups: Map<[i64; 3], Totals>| groups.into_iter().map(|(keys, sums)| (keys.to_vec(), sums)).collect();
         let totals = totals.into_iter().map(|(slot, sums)| (slot.keys(None), sums)).collect();
         upsert(connection, &STATEMENTS.minute, minutes).await?;
         upsert(connection, &STATEMENTS.hour, timed(hours)).await?;

@@ -220,6 +220,7 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn usage_by_tier(&self, period: Period) -> Result<Figures<UsageByTier>, StoreError> {
+        self.fresh().await;
         let mut connection = self.readers().connection().await?;
         let plan = Plan::make(&mut connection, period, None, Grain::Tier).await?;
         let mut query = plan.query(&["tier", "local"]);
@@ -239,6 +240,7 @@ impl Store {
     /// The database failed.
     pub async fn usage_by(&self, period: Period, by: &[GroupBy]) -> Result<Figures<Groups>, StoreError> {
         let unit = by.iter().filter_map(|group| group.unit()).min();
+        self.fresh().await;
         let readers = self.readers();
         let mut connection = readers.connection().await?;
         let plan = Plan::make(&mut connection, period, unit, grain(by)).await?;
@@ -279,6 +281,7 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn since(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.fresh().await;
         let mut connection = self.readers().connection().await?;
         let first: Option<i64> =
             sqlx::query_scalar("select min(begin_ms) from rollup_tier_hour").fetch_one(&mut *connection).await?;
@@ -290,6 +293,7 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn points(&self, from: Timestamp, by_day: bool) -> Result<Vec<Point>, StoreError> {
+        self.fresh().await;
         let mut connection = self.readers().connection().await?;
         let statement = if by_day {
             "select begin_ms, tier, sum(requests) from rollup_tier_day where begin_ms >= ? group by begin_ms, tier"

@@ -1,6 +1,6 @@
 //! The one task that writes the database, on one connection: group commits, and what has to be done between them.
 //!
-//! A batch is what has gathered while the last commit ran, or within [`LINGER`]; its rows, their names and their sums are
+//! A batch is what has gathered while the last commit ran, or within [`LINGER`], or [`COMPANY`] rows; its rows, their names and their sums are
 //! one transaction. A database that is full, locked, slow or gone keeps the batch, which is tried again, while new rows
 //! gather in the queue and then in the journal; from there they are brought in once it works again.
 
@@ -24,12 +24,18 @@ use super::readers::Readers;
 use super::recover::{self, RecoverError};
 use super::rollup::{DAY_MS, MINUTE_MS, floor};
 use super::row::Row;
+use crate::config::Durability;
 use crate::protocol::Timestamp;
 
 /// Most messages of one transaction.
 const BATCH: usize = 4_096;
-/// How long a first row waits for company. A commit costs the same for one row as for hundreds.
-const LINGER: Duration = Duration::from_millis(50);
+/// How long a first row waits for company. The sums of a batch cost the same for one row as for hundreds, and the journal
+/// has the row already. Whoever reads through the router hurries the batch along first.
+const LINGER: Duration = Duration::from_secs(1);
+/// The same where no journal has it.
+const LINGER_RELAXED: Duration = Duration::from_millis(50);
+/// Rows that wait for no more.
+pub(super) const COMPANY: usize = 256;
 /// Wait before a batch that the disk refused is tried again.
 const RETRY: Duration = Duration::from_millis(250);
 /// How long a request is under way before the database knows of it. Until then only the journal does.
@@ -80,6 +86,11 @@ impl WriteError {
     }
 }
 
+/// How long a first row waits for company.
+pub(super) fn linger(durability: Durability) -> Duration {
+    if durability == Durability::Relaxed { LINGER_RELAXED } else { LINGER }
+}
+
 /// What the task shares with the store.
 pub(super) struct Task {
     pub(super) path: PathBuf,
@@ -95,6 +106,8 @@ pub(super) struct Task {
     pub(super) known: Known,
     pub(super) next_id: Arc<AtomicI64>,
     pub(super) keep: Keep,
+    /// How long a first row waits for company.
+    pub(super) linger: Duration,
     pub(super) prune_at: Instant,
     pub(super) intake: Intake,
     /// Requests that began a moment ago. Most end before they need to be noted.
@@ -151,9 +164,9 @@ impl Task {
     /// Waits for company, unless somebody is in a hurry.
     async fn gather(&mut self, messages: &mut Vec<Message>) {
         let is_row = |message: &Message| matches!(message, Message::Begun(..) | Message::Finished(..));
-        if messages.len() < BATCH && messages.iter().all(is_row) {
+        if messages.len() < COMPANY && messages.iter().all(is_row) {
             tokio::select! {
-                () = tokio::time::sleep(LINGER) => {}
+                () = tokio::time::sleep(self.linger) => {}
                 () = self.hurry.notified() => {}
             }
         }
