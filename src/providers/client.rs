@@ -11,10 +11,11 @@ use std::{fmt, io};
 use async_compression::tokio::bufread::GzipDecoder;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::uri::Scheme;
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::client::legacy;
 use hyper_util::client::proxy::matcher::Matcher;
@@ -24,6 +25,7 @@ use tokio_util::io::{ReaderStream, StreamReader};
 use url::Url;
 
 use super::connector::{ConnectTimedOut, Connector, connector, tls};
+use super::plain::{PlainBody, PlainPool};
 use super::{ProviderError, Target};
 use crate::catalog::Provider;
 use crate::telemetry::spans::TraceContext;
@@ -50,6 +52,8 @@ pub struct Client {
 #[derive(Debug, Clone)]
 struct Pool {
     direct: legacy::Client<Connector, Full<Bytes>>,
+    /// For addresses without TLS.
+    plain: PlainPool,
     /// Where the system's proxies are asked.
     proxied: Option<Proxied>,
 }
@@ -84,7 +88,8 @@ pub struct Reply {
 
 /// The rest of an answer.
 enum Body {
-    Plain(Incoming),
+    Plain(Box<PlainBody>),
+    Direct(Incoming),
     /// Compressed, though none was asked for.
     Gzip(BoxStream<'static, io::Result<Bytes>>),
     Proxied(reqwest::Response),
@@ -94,6 +99,7 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Body::Plain(_) => "Plain",
+            Body::Direct(_) => "Direct",
             Body::Gzip(_) => "Gzip",
             Body::Proxied(_) => "Proxied",
         })
@@ -114,6 +120,8 @@ impl Client {
             if pools.iter().any(|(kind, _)| *kind == (connect, local)) {
                 continue;
             }
+            let connector = connector(tls.clone(), connect);
+            let plain = PlainPool::new(connector.clone(), POOL_IDLE, MOST_IDLE);
             let direct = legacy::Client::builder(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .pool_timer(TokioTimer::new())
@@ -121,9 +129,9 @@ impl Client {
                 .http2_keep_alive_timeout(PING)
                 .pool_idle_timeout(POOL_IDLE)
                 .pool_max_idle_per_host(MOST_IDLE)
-                .build(connector(tls.clone(), connect));
+                .build(connector);
             let proxied = if local { None } else { Some(Proxied::new(tls.clone(), connect)?) };
-            pools.push(((connect, local), Pool { direct, proxied }));
+            pools.push(((connect, local), Pool { direct, plain, proxied }));
         }
         Ok(Client { pools })
     }
@@ -197,9 +205,16 @@ impl Client {
         {
             return proxied.send(provider, request, kind.0).await;
         }
-        let response = pool.direct.request(request.map(Full::new)).await;
+        let request = request.map(Full::new);
+        if request.uri().scheme() == Some(&Scheme::HTTP) {
+            let response = pool.plain.send(request).await;
+            let (head, body) = response.map_err(|error| unreachable(provider, &*error, kind.0))?.into_parts();
+            let body = if is_gzip(&head.headers) { gunzip(body.into_stream()) } else { Body::Plain(Box::new(body)) };
+            return Ok(Reply { status: head.status, headers: head.headers, provider, body });
+        }
+        let response = pool.direct.request(request).await;
         let (head, body) = response.map_err(|error| unreachable(provider, &error, kind.0))?.into_parts();
-        let body = if is_gzip(&head.headers) { gunzip(body) } else { Body::Plain(body) };
+        let body = if is_gzip(&head.headers) { gunzip(body.into_data_stream()) } else { Body::Direct(body) };
         Ok(Reply { status: head.status, headers: head.headers, provider, body })
     }
 }
@@ -263,8 +278,8 @@ fn is_gzip(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"))
 }
 
-fn gunzip(body: Incoming) -> Body {
-    let read = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
+fn gunzip(body: impl Stream<Item = Result<Bytes, hyper::Error>> + Send + 'static) -> Body {
+    let read = StreamReader::new(Box::pin(body).map_err(io::Error::other));
     let mut decoder = GzipDecoder::new(read);
     // A proxy may compress piece by piece.
     decoder.multiple_members(true);
@@ -291,7 +306,8 @@ impl Reply {
         match &mut self.body {
             Body::Proxied(response) => response.chunk().await.map_err(|error| broke(cause(&error))),
             Body::Gzip(pieces) => pieces.next().await.transpose().map_err(|error| broke(cause(&error))),
-            Body::Plain(body) => loop {
+            Body::Plain(body) => body.chunk().await.map_err(|error| broke(cause(&error))),
+            Body::Direct(body) => loop {
                 let Some(frame) = body.frame().await else { break Ok(None) };
                 // What is no data is a trailer.
                 if let Ok(data) = frame.map_err(|error| broke(cause(&error)))?.into_data() {
@@ -323,7 +339,7 @@ impl Reply {
     }
 }
 
-fn unreachable(provider: Provider, error: &legacy::Error, connect: Duration) -> ProviderError {
+fn unreachable(provider: Provider, error: &(dyn std::error::Error + 'static), connect: Duration) -> ProviderError {
     // Which of the two limits for connecting ends first is chance: that of the TCP connection or that of all of it.
     let is_late = |cause: &(dyn std::error::Error + 'static)| {
         let io = cause.downcast_ref::<io::Error>();

@@ -21,6 +21,7 @@ mod openai;
 mod original;
 mod pictures;
 mod pieces;
+mod plain;
 pub mod probe;
 mod retry_after;
 mod source;
