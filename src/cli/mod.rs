@@ -211,8 +211,19 @@ fn leave_quietly() {
     }));
 }
 
+/// A thread for each processor; for one alone, the thread that there is: no task is handed to another then.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let is_alone = std::thread::available_parallelism().is_ok_and(|count| count.get() == 1);
+    let mut builder = if is_alone {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    builder.enable_all().build()
+}
+
 fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime()?;
     let result = runtime.block_on(work);
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     result
