@@ -215,6 +215,10 @@ pub(super) fn read(text: &str) -> Option<Pin> {
 }
 
 fn head(text: &str, characters: usize) -> &str {
+    // A text has at most as many characters as bytes.
+    if text.len() <= characters {
+        return text;
+    }
     text.char_indices().nth(characters).map_or(text, |(at, _)| &text[..at])
 }
 
