@@ -30,7 +30,7 @@ pub(super) struct Known {
     names: Numbers,
     marks: zone_map::Known,
     /// Requests that stand in `in_flight`.
-    in_flight: HashSet<i64>,
+    in_flight: HashSet<i64, RandomState>,
 }
 
 /// What a batch learned, which stands once it is committed.

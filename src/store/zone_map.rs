@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use foldhash::fast::RandomState;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
@@ -78,7 +79,7 @@ type Mark = (u8, i64);
 /// The marks that are in the table already.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    zones: BTreeMap<i64, HashSet<Mark>>,
+    zones: BTreeMap<i64, HashSet<Mark, RandomState>>,
 }
 
 impl Known {
@@ -101,7 +102,7 @@ impl Known {
 /// The marks and extents of one batch of rows.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    fresh: HashMap<i64, HashSet<Mark>>,
+    fresh: HashMap<i64, HashSet<Mark, RandomState>, RandomState>,
     extents: BTreeMap<i64, Extent>,
     /// The zone and the values of the row before: neighbours are often alike, and then there is nothing new to mark.
     before: Option<(i64, Values)>,
