@@ -65,6 +65,11 @@ bench SECONDS="5":
     cargo build --release --locked
     scripts/bench {{SECONDS}}
 
+# Instructions of a plain request by thread, under callgrind: figures that noise does not move
+count REQUESTS="2000":
+    cargo build --release --locked
+    scripts/count {{REQUESTS}}
+
 # Every query of the history with ROWS rows and with FEW, and the CSV export
 bench-store ROWS="10000000" FEW="100000":
     cargo build --release --locked
