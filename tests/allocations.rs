@@ -15,7 +15,7 @@ use xrouter::config::{self, Sources};
 /// Allocations of a request, on all threads of Rust: its own, the history's, and its share of a group's commit.
 const MOST_ALLOCATIONS: usize = 130;
 /// Bytes that these ask for.
-const MOST_BYTES: usize = 52_000;
+const MOST_BYTES: usize = 44_000;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 use super::plan::{Fitness, Plan};
@@ -241,12 +242,14 @@ fn model_for<'a>(target: &'a Target, request: &'a ChatRequest<'_>) -> Result<&'a
     Ok(if bare.is_empty() { "auto" } else { model })
 }
 
-async fn within<T>(
+/// Not an `async fn`: the future of one would have room for the work twice, as an argument and as what it awaits.
+fn within<T>(
     limit: Duration,
     provider: Provider,
     work: impl Future<Output = Result<T, ProviderError>>,
-) -> Result<T, ProviderError> {
-    tokio::time::timeout(limit, work).await.unwrap_or(Err(ProviderError::Timeout { provider, limit }))
+) -> impl Future<Output = Result<T, ProviderError>> {
+    let late = move |_| Err(ProviderError::Timeout { provider, limit });
+    tokio::time::timeout(limit, work).map(move |done| done.unwrap_or_else(late))
 }
 
 impl Reason {

@@ -203,7 +203,8 @@ impl Client {
         if let Some(proxied) =
             pool.proxied.as_ref().filter(|proxied| proxied.matcher.intercept(request.uri()).is_some())
         {
-            return proxied.send(provider, request, kind.0).await;
+            // Boxed: it is large, and rare.
+            return Box::pin(proxied.send(provider, request, kind.0)).await;
         }
         let request = request.map(Full::new);
         if request.uri().scheme() == Some(&Scheme::HTTP) {

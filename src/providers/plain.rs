@@ -73,7 +73,8 @@ impl PlainPool {
         loop {
             let (mut sender, is_kept) = match self.take(&authority) {
                 Some(sender) => (sender, true),
-                None => (self.connect(address.clone()).await?, false),
+                // Boxed: it is large, and rare.
+                None => (Box::pin(self.connect(address.clone())).await?, false),
             };
             // It is ready at once, or gone.
             if is_kept && sender.ready().await.is_err() {

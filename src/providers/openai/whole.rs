@@ -16,12 +16,14 @@ pub(in super::super) fn whole(provider: Provider, body: Bytes) -> Result<Answer,
         Some(mut normaliser) => normaliser.put_right(&body)?.map(Bytes::from).unwrap_or(body),
     };
     let error = |body: &[u8]| error_body::read_error(provider, 200, &HeaderMap::new(), body);
-    let view: Result<AnswerView<'_>, _> = serde_json::from_slice(&body);
+    // Looked at once as a whole, and not again by each of its texts.
+    let text = std::str::from_utf8(&body).map_err(|error| error.to_string());
+    let view = text.and_then(|text| serde_json::from_str::<AnswerView<'_>>(text).map_err(|error| error.to_string()));
     let (model, usage, raw_usage) = match view {
         Ok(view) if view.is_failed() => return Err(error(&failed_choice(&body))),
         Ok(view) => (view.model.as_deref().map(str::to_owned), view.token_usage(), view.raw_usage()),
         Err(_) if error_body::is_error(&body) => return Err(error(&body)),
-        Err(error) => return Err(ProviderError::Malformed { provider, reason: error.to_string() }),
+        Err(reason) => return Err(ProviderError::Malformed { provider, reason }),
     };
     Ok(Answer { model, usage: usage.unwrap_or_default(), raw_usage, turn: None, body })
 }
