@@ -175,15 +175,17 @@ impl Embedded {
     /// Sums up the text, or what follows its small talk if that needs a stronger model, and looks at it.
     fn judge<T>(&self, input: &Input<'_>, look: impl FnOnce(&str, &Scan, &Sums) -> T) -> T {
         let whole = input.text.as_ref();
-        let request = match input.request_at {
-            0 => whole,
-            at => {
-                let request = whole.get(at..).unwrap_or(whole);
-                let score = |text: &str| scan(text, |scan| self.model.sums(scan).score());
-                if score(request) > score(whole) { request } else { whole }
-            }
-        };
-        scan(request, |scan| look(request, scan, &self.model.sums(scan)))
+        let request = whole.get(input.request_at..).filter(|_| input.request_at > 0);
+        let score = |text: &str| scan(text, |scan| self.model.sums(scan).score());
+        let alone = request.map_or(0.0, score);
+        let look = scan(whole, |scan| {
+            let sums = self.model.sums(scan);
+            if sums.score() >= alone { Ok(look(whole, scan, &sums)) } else { Err(look) }
+        });
+        look.unwrap_or_else(|look| {
+            let request = request.unwrap_or(whole);
+            scan(request, |scan| look(request, scan, &self.model.sums(scan)))
+        })
     }
 
     /// How strong a model a request needs.

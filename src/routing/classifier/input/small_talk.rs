@@ -29,9 +29,36 @@ const SHORTEST_REQUEST: usize = 12;
 /// Longest of the words, in bytes.
 const LONGEST_WORD: usize = 16;
 
+/// What a byte says of the sentence that it stands in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Any,
+    /// It may end it.
+    End,
+    /// It is no small talk.
+    OfRequests,
+}
+
+/// Of every byte.
+static KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Any; 256];
+    let mut at = 0;
+    while at < ASCII.len() {
+        kinds[ASCII.as_bytes()[at] as usize] = Kind::OfRequests;
+        at += 1;
+    }
+    kinds[b'.' as usize] = Kind::End;
+    kinds[b'!' as usize] = Kind::End;
+    kinds[b'~' as usize] = Kind::End;
+    kinds[b'\n' as usize] = Kind::End;
+    kinds
+};
+
 /// Marks and figures that small talk has none of.
+const ASCII: &str = "0123456789:;\"`<>{}[]()=/\\?|*#_";
+
+/// Whether a character is one of these, or a wide one of the kind.
 fn is_of_requests(character: char) -> bool {
-    const ASCII: &str = "0123456789:;\"`<>{}[]()=/\\?|*#_";
     const WIDE: &str = "：；“”„«»「」（）？";
     if character.is_ascii() { ASCII.contains(character) } else { WIDE.contains(character) }
 }
@@ -47,6 +74,12 @@ pub(super) struct SmallTalk {
 impl SmallTalk {
     /// Where the request begins, in bytes; 0 where no small talk stands before it. Reads at most [`MOST`] sentences.
     pub(super) fn end(&self, text: &str) -> usize {
+        // Most texts have a mark of requests in their first sentence, or are one.
+        match text.bytes().take(LONGEST).find(|byte| KINDS[usize::from(*byte)] != Kind::Any) {
+            Some(byte) if KINDS[usize::from(byte)] == Kind::OfRequests => return 0,
+            None if text.is_ascii() => return 0,
+            _ => {}
+        }
         let mut end = 0;
         let mut at = 0;
         for _ in 0..MOST {
