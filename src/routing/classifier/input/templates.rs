@@ -1,9 +1,9 @@
 //! What a caller's requests repeat: the template that a workflow puts around each of them, learnt as they come.
 //!
 //! Known forms are left out by `frame.rs`. This is for the others: "You are ACME's assistant. Rules: …" before every
-//! request of a key. What the latest requests have in common at their beginning or end is left out, whole sentences of it,
-//! but for the sentence next to the request, which may be the task ("Summarise this text:"). All of it is in memory
-//! alone, and bounded: at most 2 × [`PLACES`] beginnings and endings of [`LONGEST`] bytes.
+//! request of a key. What the latest requests have in common at their beginning or end is left out, whole lines of it, but
+//! for the line next to the request, which may be the task ("Summarise this text:"). All of it is in memory alone, and
+//! bounded: at most 2 × [`PLACES`] beginnings and endings of [`LONGEST`] bytes.
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::ops::Range;
@@ -45,11 +45,13 @@ struct Place {
     /// Hashes of different requests, as far as they are counted; 0 is none.
     seen: [u64; ENOUGH],
     lives: u8,
-    /// Requests that had the common part of which nothing is left out.
+    /// Requests that had the common part, modulo [`PATIENCE`].
     met: u8,
+    /// What the latest of them have in common, while that is looked at.
+    latest: Option<Box<str>>,
 }
 
-/// Requests after which what they have in common is looked at anew, where it was too little to be left out.
+/// Requests after which is looked at anew what they have in common: templates grow.
 const PATIENCE: u8 = 64;
 
 /// At which end of a text something stands.
@@ -110,7 +112,7 @@ impl Templates {
 
 impl Place {
     fn of(name: u64, common: &str) -> Self {
-        Place { name, common: common.into(), left_out: 0, seen: [0; ENOUGH], lives: 0, met: 0 }
+        Place { name, common: common.into(), left_out: 0, seen: [0; ENOUGH], lives: 0, met: 0, latest: None }
     }
 
     /// Whether a stranger may have it; each that asks costs a life.
@@ -122,22 +124,33 @@ impl Place {
 
     /// A text with its mark: what is common becomes what that text has of it.
     fn meet(&mut self, end: End, text: &str, is_known: bool) {
-        if is_known {
-            if self.left_out > 0 {
-                self.lives = LIVES;
-            } else {
-                self.met += 1;
-                if self.met == PATIENCE {
-                    *self = Place::of(self.name, end.cut(text, LONGEST));
-                }
-            }
+        if !is_known {
+            self.share(end, end.common(text, &self.common).into());
             return;
         }
-        let common = end.common(text, &self.common);
-        let left_out = end.without_task(common);
-        // Where they only begin or end alike, nothing is left out until others come.
+        if self.left_out > 0 {
+            self.lives = LIVES;
+        }
+        // From time to time, whether the latest have more in common than all that came.
+        self.met = (self.met + 1) % PATIENCE;
+        self.latest = match (self.met, self.latest.take()) {
+            (0, _) => Some(end.cut(text, LONGEST).into()),
+            (_, Some(latest)) => Some(end.common(text, &latest).into()),
+            (_, None) => None,
+        };
+        if usize::from(self.met) == ENOUGH
+            && let Some(latest) = self.latest.take()
+            && latest.len() > self.common.len()
+        {
+            self.share(end, latest);
+        }
+    }
+
+    /// Where texts only begin or end alike, nothing is left out.
+    fn share(&mut self, end: End, common: Box<str>) {
+        let left_out = end.without_task(&common);
         self.left_out = if left_out < SHORTEST { 0 } else { left_out };
-        self.common = common.into();
+        self.common = common;
     }
 
     /// Counts a request, if it is another than those before.
@@ -177,39 +190,38 @@ impl End {
         }
     }
 
-    /// How many bytes of a common part, from the outside, are whole sentences or lines, without the one next to the
-    /// request.
+    /// How many bytes of a common part, from the outside, are left out: whole lines but the one next to the request, or of
+    /// one line, whole sentences but the two next to it. What stays may be the task.
     fn without_task(self, common: &str) -> usize {
-        let ends = sentence_ends(common);
-        match self {
-            End::Beginning => match ends.as_slice() {
-                [.., before, _] => *before,
-                _ => 0,
-            },
-            // What stands before the first end is a part of a sentence, or a whole one next to the request.
-            End::Ending => match ends.as_slice() {
-                [_, after, ..] => common.len() - after,
-                _ => 0,
-            },
-        }
+        let lines = ends(common, |character, _| character == '\n');
+        let (ends, kept) = if lines.len() > 1 {
+            (lines, 1)
+        } else {
+            let stops = |character, next: Option<char>| match character {
+                '\n' => true,
+                '.' | '!' | '?' => next.is_some_and(char::is_whitespace),
+                _ => FULL_STOPS.contains(&character),
+            };
+            (ends(common, stops), 2)
+        };
+        // What stands before the first end, of an ending, is a part of a line, or a whole one next to the request.
+        let left_out = match self {
+            End::Beginning => ends.len().checked_sub(kept + 1).and_then(|at| ends.get(at)).copied(),
+            End::Ending => ends.get(kept).map(|end| common.len() - end),
+        };
+        left_out.unwrap_or(0)
     }
 }
 
-/// Where the sentences and lines of a text end, with the blanks after them; those with neither letter nor digit belong to
-/// the one before.
-fn sentence_ends(text: &str) -> Vec<usize> {
+/// Where pieces of a text end; those with neither letter nor digit belong to the one before.
+fn ends(text: &str, is_end: impl Fn(char, Option<char>) -> bool) -> Vec<usize> {
     let mut ends = Vec::new();
     let mut has_words = false;
     let mut characters = text.char_indices().peekable();
     while let Some((at, character)) = characters.next() {
         let next = characters.peek().map(|(_, next)| *next);
-        let is_end = match character {
-            '\n' => true,
-            '.' | '!' | '?' => next.is_some_and(char::is_whitespace),
-            _ => FULL_STOPS.contains(&character),
-        };
         has_words |= character.is_alphanumeric();
-        if is_end {
+        if is_end(character, next) {
             let end = at + character.len_utf8();
             match ends.last_mut() {
                 Some(last) if !has_words => *last = end,
@@ -283,6 +295,31 @@ mod tests {
                 format!("Write a SQL query that returns the newest ten rows of the table named {thing}. Explain it.");
             assert_eq!(templates.request("key", &text, true), 0..text.len());
         }
+    }
+
+    #[test]
+    fn a_task_with_a_wish_behind_it_stays() {
+        let templates = Templates::default();
+        for theorem in ["a", "b", "c", "d", "e", "f"].map(|name| format!("Every group of order {name} is cyclic")) {
+            let text = format!("Prove the following theorem with full rigor. Use LaTeX.\n{theorem}");
+            assert_eq!(templates.request("key", &text, true), 0..text.len());
+        }
+    }
+
+    #[test]
+    fn a_template_that_was_cut_short_grows_again() {
+        let templates = Templates::default();
+        let shorter = format!("{HEAD}Something else stands here, once.\nhello");
+        for request in &REQUESTS[..4] {
+            let _ = templates.request("key", &wrapped(request), true);
+        }
+        let _ = templates.request("key", &shorter, true);
+        let mut cut = Vec::new();
+        for at in 0..2 * usize::from(PATIENCE) {
+            let text = wrapped(&format!("{at}{}", REQUESTS[at % 6]));
+            cut.push(templates.request("key", &text, true).start);
+        }
+        assert!(cut[0] < HEAD.len() && cut.last() == Some(&HEAD.len()), "{cut:?}");
     }
 
     #[test]
