@@ -126,14 +126,17 @@ impl PlainPool {
             return;
         }
         let mut hosts = self.hosts();
+        // Nobody asks those hosts again, maybe: what is too old there is closed here.
+        for Host { idle, .. } in hosts.iter_mut() {
+            if idle.first().is_some_and(|oldest| oldest.since.elapsed() > self.idle_for) {
+                idle.retain(|it| it.since.elapsed() <= self.idle_for);
+            }
+        }
         let at = hosts.iter().position(|host| host.authority == authority).unwrap_or_else(|| {
             hosts.push(Host { authority, idle: Vec::new() });
             hosts.len() - 1
         });
         let idle = &mut hosts[at].idle;
-        if idle.first().is_some_and(|oldest| oldest.since.elapsed() > self.idle_for) {
-            idle.retain(|it| it.since.elapsed() <= self.idle_for);
-        }
         if idle.len() < self.most_idle {
             idle.push(Idle { sender, since: Instant::now() });
         }

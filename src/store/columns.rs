@@ -355,7 +355,7 @@ pub(super) static COLUMNS: &[Column] = &[
         |row, cell| row.skipped =
             cell.get::<String>()?.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
     ),
-    column!(text "prompt", features.prompt, "The text that was classified; `null` unless `store.capture` keeps it."),
+    column!(text "prompt", features.prompt, "The text that was classified of a person's turn; `null` unless `store.capture` keeps it. Lists do not have it."),
     hidden!(column!(flag "asked_classifier", asked_classifier, "Whether the classifier's model was asked.")),
     hidden!(column!(
         Integer,
@@ -387,6 +387,12 @@ pub(super) fn select() -> &'static str {
         })
     });
     &SELECT
+}
+
+/// The same without the texts of requests, which a list has no room for.
+pub(super) fn listed() -> &'static str {
+    static LISTED: LazyLock<String> = LazyLock::new(|| select().replace("r.prompt as prompt", "null as prompt"));
+    &LISTED
 }
 
 /// A row of the file, whose names are still numbers.

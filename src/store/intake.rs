@@ -388,10 +388,13 @@ impl Thread {
                 Event::Finished(row, written) => {
                     let before = self.answered.remove(&row.id).unwrap_or(0);
                     let mut waits = None;
+                    if number == 0 && self.intake.durability != Durability::Relaxed {
+                        // The journal does not have it: it must not wait for company.
+                        self.outlet.hurry.notify_one();
+                    }
                     if let Some(written) = written {
                         if number == 0 {
                             waits = Some(written);
-                            self.outlet.hurry.notify_one();
                         } else {
                             let _ = written.send(());
                         }

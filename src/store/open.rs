@@ -214,7 +214,7 @@ pub(super) async fn for_writing(path: &Path) -> Result<SqliteConnection, OpenErr
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
-        .statement_cache_capacity(64)
+        .statement_cache_capacity(128)
         // Every 16 MB instead of every 4: a checkpoint waits for the disk.
         .pragma("wal_autocheckpoint", "4000")
         .pragma("journal_size_limit", "67108864");

@@ -172,7 +172,6 @@ impl Store {
     pub(super) async fn next_rows(&self, scan: &mut Scan, limit: u32) -> Result<Vec<Row>, StoreError> {
         let Some(conditions) = &mut scan.conditions else { return Ok(Vec::new()) };
         let end = conditions.after.min(conditions.first.saturating_add(STRIDE));
-        self.fresh().await;
         let readers = self.readers();
         let mut connection = readers.connection().await?;
         let mut query = QueryBuilder::new("select ");
@@ -197,7 +196,7 @@ type Found = (Vec<Raw>, Option<i64>);
 async fn plain(connection: &mut SqliteConnection, conditions: &Conditions, limit: usize) -> Result<Found, StoreError> {
     let begin = conditions.first.max(conditions.after.saturating_sub(STRIDE));
     let mut query = QueryBuilder::new("select ");
-    query.push(columns::select()).push(" from requests r left join sessions s on s.id = r.session_id where r.id >= ");
+    query.push(columns::listed()).push(" from requests r left join sessions s on s.id = r.session_id where r.id >= ");
     query.push_bind(begin).push(" and r.id < ").push_bind(conditions.after);
     conditions.push(&mut query);
     query.push(" order by r.id desc limit ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
@@ -235,7 +234,7 @@ async fn zoned(
     let found: Vec<i64> = query.build_query_scalar().fetch_all(&mut *connection).await?;
     let Some(last) = found.last() else { return Ok((Vec::new(), None)) };
     let mut query = QueryBuilder::new("select ");
-    query.push(columns::select()).push(" from json_each(").push_bind(serde_json::to_string(&found).unwrap_or_default());
+    query.push(columns::listed()).push(" from json_each(").push_bind(serde_json::to_string(&found).unwrap_or_default());
     query.push(") z cross join requests r on r.id >= z.value << 8 and r.id < (z.value + 1) << 8");
     query.push(" left join sessions s on s.id = r.session_id where +r.id >= ").push_bind(conditions.first);
     // The plus keeps these bounds from being taken for the way into the table: the zones are.

@@ -156,7 +156,7 @@ pub struct Features {
     /// The tier that was judged then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged: Option<Tier>,
-    /// The text that was classified, where `store.capture` keeps it.
+    /// The text that was classified of a person's turn, where `store.capture` keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
     /// The conversation as it stood before this step.

@@ -165,8 +165,9 @@ impl Task {
     async fn gather(&mut self, messages: &mut Vec<Message>) {
         let is_row = |message: &Message| matches!(message, Message::Begun(..) | Message::Finished(..));
         if messages.len() < COMPANY && messages.iter().all(is_row) {
+            let prune_in = self.prune_at.saturating_duration_since(Instant::now()).max(LINGER_RELAXED);
             tokio::select! {
-                () = tokio::time::sleep(self.linger) => {}
+                () = tokio::time::sleep(self.linger.min(prune_in)) => {}
                 () = self.hurry.notified() => {}
             }
         }
