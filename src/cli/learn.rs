@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use console::style;
@@ -17,7 +18,7 @@ use super::{Failure, HistoryFile, load};
 use crate::app;
 use crate::catalog::{Source, Step, Tier};
 use crate::protocol::Timestamp;
-use crate::routing::{Model, Thresholds};
+use crate::routing::{Embedded, Input, Model, Thresholds};
 use crate::store::{Feedback, Filter, Opinion, Row, Store};
 use crate::training::{Adapted, Captured, FEWEST, Label, Learnt, adapt, learn};
 
@@ -35,6 +36,8 @@ const NAMED_MS: i64 = 600_000;
 const SHORTEST_SAME: u32 = 20;
 /// What is appended to the configuration file's name.
 const BEFORE: &str = ".before-learning";
+/// How the names of models that `--apply` writes begin.
+const LEARNT: &str = "learnt-";
 
 /// What to learn from, and what to do with it.
 #[derive(Debug)]
@@ -111,9 +114,14 @@ impl Learn {
         }
         let labels: Vec<Label> = labels.into_iter().map(|(_, label)| label).collect();
         let now = Thresholds::configured(&loaded.config);
-        let learnt = learn(&labels, now);
         let model = app::model(&loaded.config.classifier)?;
-        let adapted = adapt(&model, &captured(&store, labels).await?, now);
+        let captured = captured(&store, &labels, &model).await?;
+        let labels = rescored(labels, &captured);
+        let learnt = learn(&labels, now);
+        // What was fitted to the same labels before is no place to start from.
+        let is_learnt = loaded.config.classifier.embedded_file.as_deref().is_some_and(is_learnt);
+        let base = if is_learnt { Model::shipped() } else { model.clone() };
+        let adapted = adapt(&base, &model, &captured, now);
         let scores: Vec<f64> = requests.iter().filter_map(|request| request.score).collect();
         if self.json {
             print_json(&counts, now, learnt, adapted.as_ref(), &scores);
@@ -245,16 +253,30 @@ fn labels(reports: &[Feedback], requests: &[Request]) -> Vec<(Origin, Label)> {
     labels
 }
 
-/// The labels whose texts the history has.
-async fn captured(store: &Store, labels: Vec<Label>) -> Result<Vec<Captured>, Failure> {
+/// The labels whose texts the history has, with the scores that the model in force gives them.
+async fn captured(history: &Store, labels: &[Label], model: &Arc<Model>) -> Result<Vec<Captured>, Failure> {
+    let embedded = Embedded::with(model.clone(), Thresholds::default());
     let mut captured = Vec::new();
     for label in labels {
-        let row = store.request(&label.id).await?;
+        let row = history.request(&label.id).await?;
         if let Some(text) = row.and_then(|row| row.features.prompt) {
-            captured.push(Captured { label, text });
+            let score = embedded.classify(&Input::plain(&text)).score.unwrap_or(label.score);
+            captured.push(Captured { label: Label { score, ..label.clone() }, text });
         }
     }
     Ok(captured)
+}
+
+/// All labels, with the newer scores of those that have one.
+fn rescored(labels: Vec<Label>, captured: &[Captured]) -> Vec<Label> {
+    let scores: HashMap<&str, f64> = captured.iter().map(|it| (it.label.id.as_str(), it.label.score)).collect();
+    let newer = |label: Label| Label { score: scores.get(label.id.as_str()).copied().unwrap_or(label.score), ..label };
+    labels.into_iter().map(newer).collect()
+}
+
+/// Whether a file of `classifier.embedded_file` was written by `--apply`.
+fn is_learnt(file: &str) -> bool {
+    Path::new(file).file_name().is_some_and(|name| name.to_string_lossy().starts_with(LEARNT))
 }
 
 /// How many of some scores each tier gets.
@@ -330,7 +352,7 @@ fn beside(file: &Path, suffix: &str) -> PathBuf {
 /// Writes a model beside a configuration file and its name into it; reports the name.
 fn apply_model(file: &Path, model: &Model) -> Result<String, Failure> {
     let bytes = model.write();
-    let name = format!("classifier-{}.bin", &hex::encode(Sha256::digest(&bytes))[..8]);
+    let name = format!("{LEARNT}{}.bin", &hex::encode(Sha256::digest(&bytes))[..8]);
     let path = file.with_file_name(&name);
     std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display())).map_err(Failure::Usage)?;
     apply(file, |classifier| classifier["embedded_file"] = value(name.as_str()))?;

@@ -83,7 +83,8 @@ impl Gateway {
             policy: Some(self.policy_mark),
             judge: classified.as_ref().map(|classified| classified.verdict.judge),
             judged: classified.as_ref().map(|classified| classified.verdict.tier),
-            prompt: self.captures.then(|| input.text.as_ref().to_owned()),
+            // A step of a loop has its turn's text.
+            prompt: (self.captures && input.step == Step::Turn).then(|| input.text.as_ref().to_owned()),
             pin: pin.as_ref().map(write),
         };
         let held = held.map(|held| held.to(decided.pin, decided.raised));

@@ -39,9 +39,10 @@ pub struct Adapted {
     pub weight: f64,
 }
 
-/// Fits a model to its owner's requests; `None` from fewer than [`FEWEST`](super::FEWEST) labels with a text.
+/// Fits a model to its owner's requests; `None` from fewer than [`FEWEST`](super::FEWEST) labels with a text. `base` is one
+/// that never saw them; `in_force` may have been fitted to them before.
 #[must_use]
-pub fn adapt(model: &Model, captured: &[Captured], thresholds: Thresholds) -> Option<Adapted> {
+pub fn adapt(base: &Model, in_force: &Model, captured: &[Captured], thresholds: Thresholds) -> Option<Adapted> {
     if captured.len() < super::FEWEST {
         return None;
     }
@@ -51,9 +52,9 @@ pub fn adapt(model: &Model, captured: &[Captured], thresholds: Thresholds) -> Op
     };
     let all: Vec<&Captured> = captured.iter().collect();
     Some(Adapted {
-        model: fitted(model, &all),
-        before: cost(model, &all),
-        after: cost(&fitted(model, &other), &one) + cost(&fitted(model, &one), &other),
+        model: fitted(base, &all),
+        before: cost(in_force, &all),
+        after: cost(&fitted(base, &other), &one) + cost(&fitted(base, &one), &other),
         weight: captured.iter().map(|it| it.label.weight).sum(),
     })
 }
@@ -145,7 +146,7 @@ mod tests {
     fn a_model_learns_what_is_hard_for_its_owner_and_keeps_the_rest() {
         let model = Model::shipped();
         let thresholds = Thresholds::default();
-        let adapted = adapt(&model, &of_an_owner(), thresholds).unwrap();
+        let adapted = adapt(&model, &model, &of_an_owner(), thresholds).unwrap();
         assert!(adapted.after < adapted.before / 4.0, "{} → {} of {}", adapted.before, adapted.after, adapted.weight);
         let tier = |model: &Model, text: &str| thresholds.tier(scan(text, |scan| model.sums(scan).score()));
         assert_eq!(tier(&adapted.model, "reconcile the vouchers of march with the bank statement"), Tier::Frontier);
@@ -163,6 +164,14 @@ mod tests {
 
     #[test]
     fn few_labels_make_no_model() {
-        assert!(adapt(&Model::shipped(), &of_an_owner()[..super::super::FEWEST - 1], Thresholds::default()).is_none());
+        assert!(
+            adapt(
+                &Model::shipped(),
+                &Model::shipped(),
+                &of_an_owner()[..super::super::FEWEST - 1],
+                Thresholds::default()
+            )
+            .is_none()
+        );
     }
 }
