@@ -59,8 +59,10 @@ const ASCII: &str = "0123456789:;\"`<>{}[]()=/\\?|*#_";
 
 /// Whether a character is one of these, or a wide one of the kind.
 fn is_of_requests(character: char) -> bool {
-    const WIDE: &str = "：；“”„«»「」（）？";
-    if character.is_ascii() { ASCII.contains(character) } else { WIDE.contains(character) }
+    match u8::try_from(character) {
+        Ok(byte) if byte.is_ascii() => KINDS[usize::from(byte)] == Kind::OfRequests,
+        _ => matches!(character, '：' | '；' | '“' | '”' | '„' | '«' | '»' | '「' | '」' | '（' | '）' | '？'),
+    }
 }
 
 /// By what small talk is known.
