@@ -3,7 +3,7 @@
 //! Known forms are left out by `frame.rs`. This is for the others: "You are ACME's assistant. Rules: …" before every
 //! request of a key. What the latest requests have in common at their beginning or end is left out, whole lines of it, but
 //! for the line next to the request, which may be the task ("Summarise this text:"). All of it is in memory alone, and
-//! bounded: at most 2 × [`PLACES`] beginnings and endings of [`LONGEST`] bytes.
+//! bounded: at most 2 × [`PLACES`] beginnings and endings of [`LONGEST`] bytes, twice that while they are looked at anew.
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::ops::Range;
