@@ -135,7 +135,7 @@ impl Learn {
         let usage = |message: String| Failure::Usage(anyhow!(message));
         let learnt =
             learnt.ok_or_else(|| usage(format!("there are fewer than {FEWEST} labels: nothing is applied")))?;
-        // Of labels with a text and of all, what a tenth of the weight misses can be compared.
+        // By weight, as the model is fitted to those labels alone that have a text.
         let gain = |before: f64, after: f64, weight: f64| (before - after) / weight.max(f64::MIN_POSITIVE);
         let by_thresholds = gain(learnt.before, learnt.after, learnt.weight);
         let adapted = adapted.map(|it| (gain(it.before, it.after, it.weight), it.model));
