@@ -1,19 +1,17 @@
 //! What is read of an answer on its way through: its model, whether it finished, its usage.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::TokenUsage;
+use super::text::Text;
 
 /// The parts of a plain answer (`chat.completion`) that are looked at.
 #[derive(Debug, Deserialize)]
 pub struct AnswerView<'a> {
-    /// The model that answered, as the provider names it.
     #[serde(borrow, default)]
-    pub model: Option<Cow<'a, str>>,
+    model: Option<Text<'a>>,
     /// Present in every real answer; a body without it is not one.
     #[serde(borrow)]
     choices: Vec<EndView<'a>>,
@@ -25,21 +23,27 @@ pub struct AnswerView<'a> {
 #[derive(Debug, Deserialize)]
 struct EndView<'a> {
     #[serde(borrow, default)]
-    finish_reason: Option<Cow<'a, str>>,
+    finish_reason: Option<Text<'a>>,
     #[serde(default)]
     error: Option<IgnoredAny>,
 }
 
 /// Whether a finish reason says that the model failed.
-fn is_failure(reason: Option<&str>) -> bool {
-    matches!(reason, Some("error" | "insufficient_system_resource"))
+fn is_failure(reason: Option<&Text<'_>>) -> bool {
+    matches!(reason.map(Text::as_str), Some("error" | "insufficient_system_resource"))
 }
 
 impl AnswerView<'_> {
+    /// The model that answered, as the provider names it.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_ref().map(Text::as_str)
+    }
+
     /// Whether the model failed, though the status says that all is well.
     #[must_use]
     pub fn is_failed(&self) -> bool {
-        self.choices.iter().any(|choice| choice.error.is_some() || is_failure(choice.finish_reason.as_deref()))
+        self.choices.iter().any(|choice| choice.error.is_some() || is_failure(choice.finish_reason.as_ref()))
     }
 
     /// Token counts, if the provider reported any.
@@ -58,9 +62,8 @@ impl AnswerView<'_> {
 /// The parts of a stream's chunk (`chat.completion.chunk`) that are looked at.
 #[derive(Debug, Deserialize)]
 pub struct ChunkView<'a> {
-    /// The model that answers, as the provider names it.
     #[serde(borrow, default)]
-    pub model: Option<Cow<'a, str>>,
+    model: Option<Text<'a>>,
     #[serde(borrow, default)]
     choices: Option<Vec<ChoiceView<'a>>>,
     #[serde(borrow, default)]
@@ -74,17 +77,17 @@ struct ChoiceView<'a> {
     #[serde(borrow, default)]
     delta: Option<DeltaView<'a>>,
     #[serde(borrow, default)]
-    finish_reason: Option<Cow<'a, str>>,
+    finish_reason: Option<Text<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
 struct DeltaView<'a> {
     #[serde(borrow, default)]
-    content: Option<Cow<'a, str>>,
+    content: Option<Text<'a>>,
     #[serde(borrow, default)]
-    reasoning_content: Option<Cow<'a, str>>,
+    reasoning_content: Option<Text<'a>>,
     #[serde(borrow, default)]
-    reasoning: Option<Cow<'a, str>>,
+    reasoning: Option<Text<'a>>,
     #[serde(default)]
     tool_calls: Option<Vec<IgnoredAny>>,
 }
@@ -92,6 +95,12 @@ struct DeltaView<'a> {
 impl<'a> ChunkView<'a> {
     fn choices(&self) -> &[ChoiceView<'a>] {
         self.choices.as_deref().unwrap_or_default()
+    }
+
+    /// The model that answers, as the provider names it.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_ref().map(Text::as_str)
     }
 
     /// Token counts, if this chunk carries them.
@@ -116,7 +125,7 @@ impl<'a> ChunkView<'a> {
     /// Whether the model said something in this chunk: text, reasoning or a tool call.
     #[must_use]
     pub fn has_output(&self) -> bool {
-        let says = |text: &Option<Cow<'_, str>>| text.as_deref().is_some_and(|text| !text.is_empty());
+        let says = |text: &Option<Text<'_>>| text.as_ref().is_some_and(|text| !text.as_str().is_empty());
         self.choices().iter().filter_map(|choice| choice.delta.as_ref()).any(|delta| {
             says(&delta.content)
                 || says(&delta.reasoning_content)
@@ -134,7 +143,7 @@ impl<'a> ChunkView<'a> {
     /// Whether the provider reports a failure in the middle of the stream.
     #[must_use]
     pub fn is_error(&self) -> bool {
-        self.error.is_some() || self.choices().iter().any(|choice| is_failure(choice.finish_reason.as_deref()))
+        self.error.is_some() || self.choices().iter().any(|choice| is_failure(choice.finish_reason.as_ref()))
     }
 
     /// The text of the first choice in this chunk, empty if there is none.
@@ -143,7 +152,8 @@ impl<'a> ChunkView<'a> {
         self.choices()
             .first()
             .and_then(|choice| choice.delta.as_ref())
-            .and_then(|delta| delta.content.as_deref())
+            .and_then(|delta| delta.content.as_ref())
+            .map(Text::as_str)
             .unwrap_or_default()
     }
 }

@@ -336,7 +336,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
 #[derive(Deserialize)]
 struct Part<'a> {
     #[serde(borrow, default)]
-    text: Option<Cow<'a, str>>,
+    text: Option<Text<'a>>,
     #[serde(borrow, rename = "type", default)]
     kind: Option<Text<'a>>,
 }
@@ -350,7 +350,7 @@ impl<'a> Content<'a> {
             self.audio += usize::from(kind == "input_audio");
             return;
         };
-        self.texts.push(text);
+        self.texts.push(text.0);
     }
 }
 

@@ -1,6 +1,10 @@
 //! Token counts, as OpenAI's API reports them and as they are kept.
 
-use serde::de::IgnoredAny;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// More tokens than any request can have. A larger figure is a lie and is treated as not reported,
@@ -198,22 +202,52 @@ impl<'de> Deserialize<'de> for TokenUsage {
     }
 }
 
+/// What a visitor takes for nothing told: every JSON value but objects and whole numbers.
+macro_rules! anything_else {
+    ($nothing:expr) => {
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+            IgnoredAny.visit_seq(list).map(|_| $nothing)
+        }
+    };
+}
+
 /// A part that may be `null` or anything else: then it says nothing.
 #[derive(Default)]
 struct Lenient<T>(T);
 
 impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Lenient<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Any<T> {
-            Told(T),
-            Other(IgnoredAny),
+        struct Object<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for Object<T> {
+            type Value = Lenient<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Lenient)
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+                Ok(Lenient::default())
+            }
+            anything_else!(Lenient::default());
         }
-        Ok(Lenient(match Any::deserialize(deserializer)? {
-            Any::Told(part) => part,
-            Any::Other(_) => T::default(),
-        }))
+        deserializer.deserialize_any(Object(PhantomData))
     }
 }
 
@@ -223,16 +257,22 @@ pub struct Count(pub Option<u64>);
 
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Any {
-            Whole(u64),
-            Other(IgnoredAny),
+        struct Whole;
+        impl<'de> Visitor<'de> for Whole {
+            type Value = Count;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a count")
+            }
+            fn visit_u64<E>(self, count: u64) -> Result<Count, E> {
+                Ok(Count((count <= MOST_TOKENS).then_some(count)))
+            }
+            anything_else!(Count(None));
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Count, A::Error> {
+                IgnoredAny.visit_map(map).map(|_| Count(None))
+            }
         }
-        Ok(Count(match Any::deserialize(deserializer)? {
-            Any::Whole(count) if count <= MOST_TOKENS => Some(count),
-            Any::Whole(_) | Any::Other(_) => None,
-        }))
+        deserializer.deserialize_any(Whole)
     }
 }
 
@@ -268,8 +308,11 @@ mod tests {
             r#"{"prompt_tokens":10,"completion_tokens":2,"prompt_cache_hit_tokens":6,"prompt_tokens_details":null}"#,
         );
         assert_eq!((deepseek.input_tokens, deepseek.cached_input_tokens), (Some(10), Some(6)));
-        let strange = read(r#"{"prompt_tokens":10,"completion_tokens":2,"prompt_tokens_details":"none"}"#);
-        assert_eq!(strange.input_tokens, Some(10));
+        for part in [r#""none""#, "null", "7", "-7", "0.5", "false", "[1,[2]]"] {
+            let strange =
+                read(&format!(r#"{{"prompt_tokens":10,"completion_tokens":2,"prompt_tokens_details":{part}}}"#));
+            assert_eq!((strange.input_tokens, strange.cached_input_tokens), (Some(10), None), "{part}");
+        }
     }
 
     #[test]
@@ -295,6 +338,7 @@ mod tests {
             r#"{"prompt_tokens":-1,"completion_tokens":null}"#,
             r#"{"prompt_tokens":1.5,"completion_tokens":"12"}"#,
             r#"{"prompt_tokens":1e30,"completion_tokens":9999999999999999}"#,
+            r#"{"prompt_tokens":[1,{"a":2}],"completion_tokens":{"value":{"value":3}},"total_tokens":true}"#,
             r#"{"prompt_tokens_details":null}"#,
             "{}",
         ] {

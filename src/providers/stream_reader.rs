@@ -314,7 +314,7 @@ impl StreamReader {
             return Err(error_in_stream(self.provider, data));
         }
         let Ok(view) = view else { return Ok(true) };
-        self.told.hear(view.model.as_deref(), view.token_usage().zip(view.raw_usage()));
+        self.told.hear(view.model(), view.token_usage().zip(view.raw_usage()));
         self.has_output |= view.has_output();
         if view.is_finished() {
             self.stage = self.stage.max(Stage::Finished);

@@ -21,7 +21,7 @@ pub(in super::super) fn whole(provider: Provider, body: Bytes) -> Result<Answer,
     let view = text.and_then(|text| serde_json::from_str::<AnswerView<'_>>(text).map_err(|error| error.to_string()));
     let (model, usage, raw_usage) = match view {
         Ok(view) if view.is_failed() => return Err(error(&failed_choice(&body))),
-        Ok(view) => (view.model.as_deref().map(str::to_owned), view.token_usage(), view.raw_usage()),
+        Ok(view) => (view.model().map(str::to_owned), view.token_usage(), view.raw_usage()),
         Err(_) if error_body::is_error(&body) => return Err(error(&body)),
         Err(reason) => return Err(ProviderError::Malformed { provider, reason }),
     };
