@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::journal::{self, Journal, Kind};
+use super::journal::Journal;
 use super::ledger::{Alarm, Ledger};
+use super::records::{self, Kind};
 use super::row::Row;
 use super::writer::COMPANY as COMPANY_OF_WRITER;
 use crate::config::Durability;
@@ -427,7 +428,7 @@ impl Thread {
                 Event::Finished(row, _) => (Kind::Finished, row),
                 Event::Flush(_) | Event::Rotate(_) | Event::Close(_) => continue,
             };
-            journal::encode(kind, row, &mut self.buffer);
+            records::encode(kind, row, &mut self.buffer);
             count += 1;
         }
         if count == 0 {
@@ -467,7 +468,7 @@ impl Thread {
     fn spill(&mut self, row: &Row, mut number: u64) {
         if number == 0 {
             self.buffer.clear();
-            journal::encode(Kind::Finished, row, &mut self.buffer);
+            records::encode(Kind::Finished, row, &mut self.buffer);
             number = self.outlet.journal.append(&self.buffer, 1, false).unwrap_or(0);
         }
         let size = row.size() as u64;

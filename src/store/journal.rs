@@ -1,18 +1,15 @@
 //! The append-only files beside the database: what was handed over and is not in it yet.
 //!
-//! A record is a line: a CRC-32 in eight hexadecimal digits, a letter, and the row as JSON. `B` is a request that was
-//! decided, `A` one that was answered and whose tokens are still being counted, `F` one that is finished. A line that was
-//! cut, or that does not fit its checksum, is passed over. Files have numbers; the one with the highest is appended to.
+//! [`records`](super::records) has their form. Files have numbers; the one with the highest is appended to.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::ledger::Ledger;
 use super::open::{self, Identity};
-use super::row::Row;
 
 /// A file that is longer is closed, and the next one begun.
 const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
@@ -22,80 +19,6 @@ const WORTH_CUTTING: u64 = 1024 * 1024;
 const MOST_TRIES: u32 = 16;
 /// Most bytes of all files together. What comes then is refused.
 const MOST_BYTES: u64 = 256 * 1024 * 1024;
-
-/// What a record tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Begun,
-    Answered,
-    Finished,
-}
-
-impl Kind {
-    const fn letter(self) -> u8 {
-        match self {
-            Kind::Begun => b'B',
-            Kind::Answered => b'A',
-            Kind::Finished => b'F',
-        }
-    }
-
-    const fn of(letter: u8) -> Option<Self> {
-        match letter {
-            b'B' => Some(Kind::Begun),
-            b'A' => Some(Kind::Answered),
-            b'F' => Some(Kind::Finished),
-            _ => None,
-        }
-    }
-}
-
-/// Appends a record to a buffer.
-pub(super) fn encode(kind: Kind, row: &Row, buffer: &mut Vec<u8>) {
-    // A line of its own, whatever was left before it.
-    buffer.push(b'\n');
-    let begin = buffer.len();
-    buffer.extend_from_slice(b"00000000 ");
-    buffer.push(kind.letter());
-    buffer.push(b' ');
-    serde_json::to_writer(&mut *buffer, row).expect("a row of texts and numbers serialises into memory");
-    let sum = crc32fast::hash(&buffer[begin + 9..]);
-    for (index, place) in buffer[begin..begin + 8].iter_mut().enumerate() {
-        *place = b"0123456789abcdef"[(sum >> (28 - 4 * index)) as usize & 0xF];
-    }
-    buffer.push(b'\n');
-}
-
-/// The record of a line without its end; `None` if it is damaged.
-pub(super) fn decode(line: &[u8]) -> Option<(Kind, Box<Row>)> {
-    let (sum, rest) = line.split_at_checked(8)?;
-    let sum = u32::from_str_radix(std::str::from_utf8(sum).ok()?, 16).ok()?;
-    let rest = rest.strip_prefix(b" ")?;
-    if crc32fast::hash(rest) != sum {
-        return None;
-    }
-    let (kind, json) = rest.split_at_checked(2)?;
-    Some((Kind::of(kind[0])?, serde_json::from_slice(json).ok()?))
-}
-
-/// The records of a file in their order, and how many lines were damaged. Memory holds one line at a time.
-pub(super) fn read(path: &Path, mut each: impl FnMut(Kind, Box<Row>)) -> io::Result<u64> {
-    let mut reader = BufReader::with_capacity(256 * 1024, File::open(path)?);
-    let mut line = Vec::new();
-    let mut damaged = 0;
-    loop {
-        line.clear();
-        if reader.read_until(b'\n', &mut line)? == 0 {
-            return Ok(damaged);
-        }
-        let text = line.trim_ascii_end();
-        match decode(text) {
-            Some((kind, row)) => each(kind, row),
-            None if text.is_empty() => {}
-            None => damaged += 1,
-        }
-    }
-}
 
 /// One file.
 #[derive(Debug, Clone, Copy, Default)]
@@ -294,6 +217,7 @@ pub(super) fn found(database: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::row::Row;
     use super::*;
     use crate::catalog::{Source, Tier};
     use crate::protocol::{TokenUsage, UsageSource};
@@ -339,37 +263,13 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_record_comes_back_as_it_was_and_a_damaged_one_does_not() {
-        let mut buffer = Vec::new();
-        encode(Kind::Answered, &row(5), &mut buffer);
-        let line = buffer.trim_ascii();
-        assert!(!line.contains(&b'\n'), "one line, whatever the texts hold");
-        assert_eq!(decode(line), Some((Kind::Answered, Box::new(row(5)))));
-        for at in 0..line.len() {
-            let mut damaged = line.to_vec();
-            damaged[at] ^= 1;
-            assert_eq!(decode(&damaged), None, "byte {at}");
-            assert_eq!(decode(&line[..at]), None, "cut at {at}");
-        }
-    }
-
-    #[test]
-    fn a_torn_line_costs_only_itself() {
+    fn a_closed_file_is_removed_once_its_rows_are_stored() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::new(&folder.path().join("h.db"), Ledger::new()).unwrap();
-        let mut buffer = Vec::new();
-        encode(Kind::Finished, &row(1), &mut buffer);
-        let number = journal.append(&buffer, 1, false).unwrap();
+        let number = journal.append(b"a record", 1, false).unwrap();
         let (_, path) = journal.rotate().remove(0);
-        let mut bytes = std::fs::read(&path).unwrap();
-        bytes.extend_from_slice(&buffer[..40]);
-        bytes.extend_from_slice(&buffer);
-        bytes.extend_from_slice(&buffer[..buffer.len() - 9]);
-        std::fs::write(&path, bytes).unwrap();
-        let mut ids = Vec::new();
-        let damaged = read(&path, |_, row| ids.push(row.id)).unwrap();
-        assert_eq!((ids, damaged), (vec![1, 1], 2));
+        assert!(path.exists());
         journal.release(number, 1);
-        assert!(!path.exists(), "a closed file that is stored is removed");
+        assert!(!path.exists());
     }
 }

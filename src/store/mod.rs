@@ -23,6 +23,7 @@ mod page;
 mod plan;
 mod prune;
 mod readers;
+mod records;
 mod recover;
 mod rollup;
 mod row;

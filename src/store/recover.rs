@@ -11,7 +11,7 @@ use sqlx::SqliteConnection;
 
 use super::find;
 use super::insert::{self, Known};
-use super::journal::{self, Kind};
+use super::records::{self, Kind};
 use super::row::Row;
 
 /// The number of a row that is there under another one.
@@ -41,7 +41,7 @@ async fn content(path: &Path, mut under_way: HashMap<i64, Box<Row>>) -> Result<C
     let file = path.to_owned();
     let read = tokio::task::spawn_blocking(move || {
         let mut finished = Vec::new();
-        let damaged = journal::read(&file, |kind, row| match kind {
+        let damaged = records::read(&file, |kind, row| match kind {
             Kind::Begun => drop(under_way.entry(row.id).or_insert(row)),
             Kind::Answered => drop(under_way.insert(row.id, row)),
             Kind::Finished => {

@@ -156,11 +156,11 @@ async fn a_journal_is_brought_in_once_however_often_and_whatever_it_repeats() {
     let path = folder.path().join("h.db");
     let mut records = Vec::new();
     let named = |id, name: &str| Row { request_id: name.to_owned(), ..journal::tests::row(id) };
-    journal::encode(journal::Kind::Begun, &Row { status: None, ..named(1, "cut off") }, &mut records);
-    journal::encode(journal::Kind::Begun, &Row { status: None, ..named(2, "counted") }, &mut records);
-    journal::encode(journal::Kind::Finished, &named(3, "whole"), &mut records);
-    journal::encode(journal::Kind::Answered, &named(2, "counted"), &mut records);
-    journal::encode(journal::Kind::Finished, &named(3, "whole"), &mut records);
+    records::encode(records::Kind::Begun, &Row { status: None, ..named(1, "cut off") }, &mut records);
+    records::encode(records::Kind::Begun, &Row { status: None, ..named(2, "counted") }, &mut records);
+    records::encode(records::Kind::Finished, &named(3, "whole"), &mut records);
+    records::encode(records::Kind::Answered, &named(2, "counted"), &mut records);
+    records::encode(records::Kind::Finished, &named(3, "whole"), &mut records);
     for round in 0..2 {
         std::fs::write(format!("{}.pending-4", path.display()), &records).unwrap();
         let store = Store::open(&path, &config(Durability::Strict)).await.unwrap();
@@ -178,7 +178,7 @@ async fn a_journal_is_brought_in_once_however_often_and_whatever_it_repeats() {
     }
     // The journal of another file: its numbers are taken here by other requests.
     let mut records = Vec::new();
-    journal::encode(journal::Kind::Finished, &named(3, "a stranger"), &mut records);
+    records::encode(records::Kind::Finished, &named(3, "a stranger"), &mut records);
     std::fs::write(format!("{}.pending-9", path.display()), &records).unwrap();
     for number in [9, 10, 12] {
         std::fs::write(format!("{}.pending-{number}", path.display()), &records).unwrap();
@@ -199,14 +199,14 @@ async fn a_journal_with_damage_and_with_a_row_that_cannot_be_kept_does_not_keep_
     for id in 1..=40 {
         let mut row = Row { request_id: format!("r{id}"), ..journal::tests::row(id) };
         row.cost = Some(crate::catalog::NanoUsd(if id == 20 { i64::MAX } else { 5 }));
-        journal::encode(journal::Kind::Finished, &row, &mut records);
+        records::encode(records::Kind::Finished, &row, &mut records);
         records.extend_from_slice(b"00000000 F {}\n");
     }
     let file = PathBuf::from(format!("{}.pending-2", path.display()));
     std::fs::write(&file, &records).unwrap();
     let mut first = Vec::new();
     let row = Row { cost: Some(crate::catalog::NanoUsd(5)), ..journal::tests::row(50) };
-    journal::encode(journal::Kind::Finished, &row, &mut first);
+    records::encode(records::Kind::Finished, &row, &mut first);
     std::fs::write(format!("{}.pending-1", path.display()), &first).unwrap();
     let store = Store::open(&path, &config(Durability::Strict)).await.unwrap();
     // With the row of all the money the sum of its hour would be no number any more.

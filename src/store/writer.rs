@@ -16,11 +16,12 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::batch::Batch;
 use super::insert::{self, Known};
 use super::intake::{Intake, Message};
-use super::journal::{self, Journal, Kind};
+use super::journal::Journal;
 use super::ledger::{Alarm, Ledger};
 use super::open::{self, Identity, OpenError};
 use super::prune::{self, Cutoff};
 use super::readers::Readers;
+use super::records::{self, Kind};
 use super::recover::{self, RecoverError};
 use super::rollup::{DAY_MS, MINUTE_MS, floor};
 use super::row::Row;
@@ -366,7 +367,7 @@ impl Task {
             let mut kept = *number != 0;
             if !kept {
                 let mut record = Vec::new();
-                journal::encode(Kind::Finished, row, &mut record);
+                records::encode(Kind::Finished, row, &mut record);
                 kept = self.journal.append(&record, 1, false).is_ok();
             }
             self.ledger.change(|state| {
