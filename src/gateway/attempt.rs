@@ -1,11 +1,9 @@
 //! Candidates are tried in order until one answers or the request itself is refused.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
+use super::patience::within;
 use super::plan::{Fitness, Plan};
 use super::record::{Record, UnderWay, end};
 use super::stream::{Ask, Meter};
@@ -31,6 +29,10 @@ impl Gateway {
         let mut refused = None;
         let mut original = Original::new(request);
         let scope = caller.scope();
+        if request.has_images() {
+            // They may have to be fetched.
+            record.note();
+        }
         for candidate in plan.reached() {
             let target = &candidate.target;
             let name = &target.upstream.name;
@@ -167,9 +169,9 @@ impl Gateway {
                 let reply = self.begin(ask, trace, true, body).await?;
                 Meter::open(reply, ask).await
             };
-            within(limits.first_token, upstream.provider, opening)
-                .await
-                .map(|opening| Opened::Stream(Box::new(opening)))
+            let opening = within(limits.first_token, upstream.provider, opening, || record.note()).await?;
+            record.note();
+            Ok(Opened::Stream(Box::new(opening)))
         } else {
             let answering = async {
                 let mut reply = self.begin(ask, trace, false, body).await?;
@@ -178,7 +180,7 @@ impl Gateway {
                 let asked = Asked { provider: upstream.provider, model: ask.model, created, include_usage: false };
                 ask.target.dialect.read(body, asked)
             };
-            let answer = within(limits.total, upstream.provider, answering).await?;
+            let answer = within(limits.total, upstream.provider, answering, || record.note()).await?;
             let usage = answer.raw_usage.map(|raw| (answer.usage, raw));
             record.answered(answer.model.as_deref(), usage);
             record.answer(&answer.body);
@@ -240,16 +242,6 @@ fn model_for<'a>(target: &'a Target, request: &'a ChatRequest<'_>) -> Result<&'a
         return Err(ProviderError::NoModel { tier: target.upstream.tier, model: model.to_owned() });
     }
     Ok(if bare.is_empty() { "auto" } else { model })
-}
-
-/// Not an `async fn`: the future of one would have room for the work twice, as an argument and as what it awaits.
-fn within<T>(
-    limit: Duration,
-    provider: Provider,
-    work: impl Future<Output = Result<T, ProviderError>>,
-) -> impl Future<Output = Result<T, ProviderError>> {
-    let late = move |_| Err(ProviderError::Timeout { provider, limit });
-    tokio::time::timeout(limit, work).map(move |done| done.unwrap_or_else(late))
 }
 
 impl Reason {

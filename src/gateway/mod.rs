@@ -12,6 +12,7 @@ mod estimate;
 mod keeping;
 mod models;
 mod outcome;
+mod patience;
 mod plan;
 mod preview;
 mod recall;

@@ -49,6 +49,8 @@ pub(super) struct Record {
     held: Option<Held>,
     /// Microseconds that upstreams were waited for, up to the first event of a stream.
     upstream_us: i64,
+    /// Whether the history knows of it.
+    is_noted: bool,
 }
 
 /// A record that is settled when it is dropped, as of a client that left.
@@ -73,8 +75,7 @@ fn short(model: &str) -> String {
 }
 
 impl Record {
-    /// Opens the row of a request that was decided, and hands a first copy to the history, so that a request that hangs
-    /// or kills the process leaves a trace.
+    /// Opens the row of a request that was decided.
     pub(super) fn open(
         gateway: &Gateway,
         request: &ChatRequest<'_>,
@@ -103,7 +104,7 @@ impl Record {
             classify_us: Some(classify_us),
             ..Row::default()
         });
-        gateway.listeners.store.begun(&row);
+        gateway.listeners.store.opened();
         Begun.tell(&gateway.listeners.metrics);
         let frontier = gateway.tiers[Tier::Frontier].first();
         let frontier = frontier.and_then(|target| {
@@ -122,8 +123,17 @@ impl Record {
             cached: None,
             held,
             upstream_us: 0,
+            is_noted: false,
         };
         scopeguard::guard(record, abandoned)
+    }
+
+    /// Hands a first copy to the history, so that a request that hangs or kills the process leaves a trace. One that is
+    /// answered at once needs none.
+    pub(super) fn note(&mut self) {
+        if !std::mem::replace(&mut self.is_noted, true) {
+            self.listeners.store.begun(&self.row);
+        }
     }
 
     /// The answer is to be kept.

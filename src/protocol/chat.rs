@@ -175,6 +175,12 @@ struct StreamOptions {
 }
 
 impl<'a> ChatRequest<'a> {
+    /// Whether a message has an image.
+    #[must_use]
+    pub fn has_images(&self) -> bool {
+        self.messages.iter().any(|message| message.content.images > 0)
+    }
+
     /// Reads a request body.
     ///
     /// # Errors

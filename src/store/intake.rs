@@ -3,12 +3,12 @@
 //!
 //! The thread is a real one, because a write to a disk may stand still, and no request may stand still with it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::mem;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -36,13 +36,6 @@ impl Default for Limits {
     }
 }
 
-/// How old a request is before its decision is journaled: most that are answered at once never need to be. Nobody waits
-/// for it.
-const YOUNG: Duration = Duration::from_millis(10);
-/// How often the thread looks for itself while requests are under way, so that their beginnings need not wake it.
-const ROUND: Duration = Duration::from_millis(2);
-/// Rounds without anything to do before the thread sleeps until it is woken.
-const IDLE_ROUNDS: u32 = 250;
 /// How long a thread that is busy waits for company: waking it up costs more than writing a row.
 const COMPANY: Duration = Duration::from_millis(1);
 /// Requests under way from which on the thread counts as busy. One client alone never waits.
@@ -109,15 +102,12 @@ enum Sleep {
     Awake,
     /// Waits for company; woken only by a crowd.
     Company,
-    /// Wakes up by itself soon; woken by what cannot wait.
-    Short,
+    /// Woken by anything.
     Deep,
 }
 
 struct Queue {
     events: Vec<Event>,
-    /// Whether one of them cannot wait.
-    urgent: bool,
     sleep: Sleep,
 }
 
@@ -155,7 +145,7 @@ impl Intake {
         limits: Limits,
         outlet: Outlet,
     ) -> std::io::Result<Self> {
-        let queue = Queue { events: Vec::with_capacity(CROWD), urgent: false, sleep: Sleep::Awake };
+        let queue = Queue { events: Vec::with_capacity(CROWD), sleep: Sleep::Awake };
         let intake = Intake {
             queue: Arc::new((Mutex::new(queue), Condvar::new())),
             ledger,
@@ -163,21 +153,19 @@ impl Intake {
             durability,
             limits,
         };
-        let thread = Thread {
-            intake: intake.clone(),
-            outlet,
-            young: VecDeque::new(),
-            answered: HashMap::new(),
-            buffer: Vec::new(),
-            busy: false,
-        };
+        let thread =
+            Thread { intake: intake.clone(), outlet, answered: HashMap::new(), buffer: Vec::new(), busy: false };
         std::thread::Builder::new().name("history".to_owned()).spawn(move || thread.run())?;
         Ok(intake)
     }
 
     /// A request was decided.
-    pub(super) fn begun(&self, row: Box<Row>) {
+    pub(super) fn opened(&self) {
         self.ledger.note(|state| state.in_flight += 1);
+    }
+
+    /// A request is under way.
+    pub(super) fn begun(&self, row: Box<Row>) {
         self.push(Event::Begun(row));
     }
 
@@ -263,17 +251,15 @@ impl Intake {
 
     fn push(&self, event: Event) {
         let mut queue = self.lock();
-        let patient = matches!(event, Event::Begun(_));
-        if patient && queue.events.len() >= self.limits.rows {
+        // What a request is on the way to say again may be left out.
+        if matches!(event, Event::Begun(_)) && queue.events.len() >= self.limits.rows {
             return;
         }
         let impatient = matches!(event, Event::Flush(_) | Event::Rotate(_) | Event::Close(_));
         queue.events.push(event);
-        queue.urgent |= !patient;
         let wake = match queue.sleep {
             Sleep::Awake => false,
             Sleep::Company => impatient || queue.events.len() >= CROWD,
-            Sleep::Short => !patient,
             Sleep::Deep => true,
         };
         if wake {
@@ -289,8 +275,6 @@ impl Intake {
 struct Thread {
     intake: Intake,
     outlet: Outlet,
-    /// Requests that began a moment ago, oldest first. Those that have ended meanwhile are gone from it.
-    young: VecDeque<(Instant, Box<Row>)>,
     /// Answered requests whose tokens are being counted, and the journal file in which they stand.
     answered: HashMap<i64, u64>,
     buffer: Vec<u8>,
@@ -318,65 +302,20 @@ impl Thread {
         let wake = &self.intake.queue.1;
         let mut queue = self.intake.lock();
         if self.busy && queue.events.len() < CROWD {
-            queue = nap(wake, queue, Sleep::Company, COMPANY);
+            queue.sleep = Sleep::Company;
+            queue = wake.wait_timeout(queue, COMPANY).unwrap_or_else(PoisonError::into_inner).0;
         }
-        let mut rounds = 0;
-        while !queue.urgent && !self.is_one_grown_up() {
-            rounds += 1;
-            let idle = queue.events.is_empty() && self.young.is_empty();
-            if idle && rounds > IDLE_ROUNDS && self.intake.ledger.note(|state| state.in_flight) == 0 {
-                queue.sleep = Sleep::Deep;
-                queue = wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
-                queue.sleep = Sleep::Awake;
-                rounds = 0;
-            } else {
-                queue = nap(wake, queue, Sleep::Short, ROUND);
-                if !queue.events.is_empty() {
-                    break;
-                }
-            }
+        while queue.events.is_empty() {
+            queue.sleep = Sleep::Deep;
+            queue = wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        queue.urgent = false;
+        queue.sleep = Sleep::Awake;
         mem::swap(&mut queue.events, events);
-    }
-
-    fn is_one_grown_up(&self) -> bool {
-        self.young.front().is_some_and(|(since, _)| since.elapsed() >= YOUNG)
-    }
-
-    /// Keeps beginnings back for a while, and lets those go on that are old enough. What has ended needs none.
-    fn sort_out(&mut self, events: &mut Vec<Event>) {
-        let mut ended: Vec<i64> = events
-            .iter()
-            .filter_map(|event| match event {
-                Event::Answered(row, _) | Event::Finished(row, _) => Some(row.id),
-                _ => None,
-            })
-            .collect();
-        ended.sort_unstable();
-        if !ended.is_empty() {
-            self.young.retain(|(_, row)| ended.binary_search(&row.id).is_err());
-        }
-        self.busy = self.intake.ledger.note(|state| state.in_flight) >= BUSY;
-        let now = Instant::now();
-        for event in mem::take(events) {
-            match event {
-                Event::Begun(row) if ended.binary_search(&row.id).is_ok() => {}
-                Event::Begun(row) => self.young.push_back((now, row)),
-                other => events.push(other),
-            }
-        }
-        while let Some((since, _)) = self.young.front()
-            && now.duration_since(*since) >= YOUNG
-            && let Some((_, row)) = self.young.pop_front()
-        {
-            events.push(Event::Begun(row));
-        }
     }
 
     /// Journals a group and passes it on. Returns whom to tell when this was the last one.
     fn handle(&mut self, events: &mut Vec<Event>) -> Option<oneshot::Sender<()>> {
-        self.sort_out(events);
+        self.busy = self.intake.ledger.note(|state| state.in_flight) >= BUSY;
         let number = self.journal(events);
         let mut last = None;
         for event in events.drain(..) {
@@ -487,12 +426,4 @@ impl Thread {
             tracing::error!(dropped, "neither the history nor its journal can take rows: they are lost");
         }
     }
-}
-
-/// Sleeps for a while, unless it is woken in the way that suits the kind of sleep.
-fn nap<'q>(wake: &Condvar, mut queue: MutexGuard<'q, Queue>, kind: Sleep, time: Duration) -> MutexGuard<'q, Queue> {
-    queue.sleep = kind;
-    let mut queue = wake.wait_timeout(queue, time).unwrap_or_else(PoisonError::into_inner).0;
-    queue.sleep = Sleep::Awake;
-    queue
 }

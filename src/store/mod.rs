@@ -242,7 +242,14 @@ impl Store {
         Ok(rows.into_iter().collect())
     }
 
-    /// Hands over a request that was decided. It is closed as interrupted if the process dies before its end.
+    /// Counts a request that was decided: its end comes, [`Store::finished`] or [`Store::answered`].
+    pub fn opened(&self) {
+        if let Some(writer) = &self.writer {
+            writer.intake.opened();
+        }
+    }
+
+    /// Hands over a request that is under way. It is closed as interrupted if the process dies before its end.
     pub fn begun(&self, row: &Row) {
         if let Some(writer) = &self.writer {
             writer.intake.begun(Box::new(row.clone()));

@@ -41,6 +41,7 @@ fn balanced(state: &WriterState) -> bool {
 async fn hand_over(store: &Store, count: usize) {
     for number in 0..count {
         let row = row(store, number);
+        store.opened();
         store.begun(&row);
         if let Some(receipt) = store.finished(row) {
             receipt.kept().await;
