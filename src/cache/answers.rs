@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::memory::TakeFirstBytes;
+use super::recent::TakeFirstBytes;
 use crate::catalog::Tier;
 use crate::config;
 use crate::protocol::{FieldHash, TokenUsage, UsageSource};

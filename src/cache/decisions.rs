@@ -1,8 +1,9 @@
 //! Decisions, so that equal requests are decided once: in this process, or in Redis as one short text each.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::memory::Memory;
+use super::recent::Recent;
 use super::redis::Redis;
 use crate::catalog::Tier;
 use crate::config;
@@ -44,7 +45,7 @@ pub enum Cache {
     /// Nowhere.
     Off,
     /// In this process.
-    Memory(Memory),
+    Memory(Recent<Key, Remembered>),
     /// In Redis, shared with other routers.
     Redis {
         /// Which.
@@ -62,7 +63,7 @@ impl Cache {
         match redis {
             _ if !config.enabled => Cache::Off,
             Some(redis) => Cache::Redis { redis, ttl_ms: config.ttl_ms },
-            None => Cache::Memory(Memory::new(config)),
+            None => Cache::Memory(Recent::new(config.max_entries, Duration::from_millis(config.ttl_ms))),
         }
     }
 
@@ -70,7 +71,7 @@ impl Cache {
     pub async fn get(&self, key: Key) -> Option<Remembered> {
         match self {
             Cache::Off => None,
-            Cache::Memory(memory) => memory.get(key),
+            Cache::Memory(memory) => memory.get(&key),
             // Boxed, as all the futures around it would be as large as this one, and are moved for every request.
             Cache::Redis { redis, .. } => read(&Box::pin(redis.get(&name(key))).await.ok()??),
         }

@@ -5,10 +5,10 @@
 
 mod answers;
 mod decisions;
-mod memory;
+mod recent;
 mod redis;
 
 pub use answers::{AnswerKey, Answers, Kept};
 pub use decisions::{Cache, Key, Remembered};
-pub use memory::TakeFirstBytes;
+pub use recent::Recent;
 pub use redis::{Gone, Redis};

@@ -16,7 +16,7 @@ use super::sessions::Held;
 use super::{ChatCall, Gateway, Route};
 use crate::cache::Kept;
 use crate::catalog::Tier;
-use crate::protocol::{Arrival, ChatRequest, TokenUsage, UsageSource};
+use crate::protocol::{Arrival, ChatRequest, TokenUsage, UsageSource, first_chars};
 use crate::providers::Target;
 use crate::store::{AnsweredBy, Attempt, Row, Skipped};
 use crate::telemetry::Metrics;
@@ -71,7 +71,7 @@ fn abandoned(record: Record) {
 }
 
 fn short(model: &str) -> String {
-    model.chars().take(LONGEST_MODEL).collect()
+    first_chars(model, LONGEST_MODEL).to_owned()
 }
 
 impl Record {

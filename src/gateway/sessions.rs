@@ -1,12 +1,13 @@
 //! Conversations that are under way: which tier each has, in bounded memory.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cache::{Redis, TakeFirstBytes};
+use crate::cache::{Recent, Redis};
 use crate::catalog::Tier;
 use crate::config;
-use crate::protocol::{Caller, ChatRequest, FieldHash, Timestamp, TokenUsage};
+use crate::protocol::{Caller, ChatRequest, FieldHash, Timestamp, TokenUsage, first_chars};
 use crate::routing::{self, Pin, PromptCacheState, SessionRule};
 
 /// Characters of a system message that tell one conversation from another.
@@ -33,7 +34,7 @@ impl SessionKey {
 /// The conversations, each with its tier.
 #[derive(Debug, Clone)]
 pub struct Sessions {
-    pins: Option<moka::sync::Cache<SessionKey, Pin, TakeFirstBytes>>,
+    pins: Option<Arc<Recent<SessionKey, Pin>>>,
     /// Where other routers know them from.
     shared: Option<Redis>,
     idle_ms: u64,
@@ -74,9 +75,8 @@ impl Sessions {
     pub fn new(config: &config::Session, redis: Option<Redis>) -> Self {
         let idle = Duration::from_secs(config.idle_s);
         // Every step writes its conversation anew: the time to live is one without a step.
-        let room = || moka::sync::Cache::builder().max_capacity(config.max_entries).time_to_live(idle);
         Sessions {
-            pins: config.enabled.then(|| room().build_with_hasher(TakeFirstBytes)),
+            pins: config.enabled.then(|| Arc::new(Recent::new(config.max_entries, idle))),
             shared: redis.filter(|_| config.shared),
             idle_ms: config.idle_s.saturating_mul(1_000),
         }
@@ -111,12 +111,12 @@ impl Sessions {
             let system = request.messages.iter().find(|message| message.role == "system");
             for text in system.into_iter().flat_map(|system| &system.content.texts) {
                 // Without its digits: a clock in it begins no new conversation.
-                head(text, SYSTEM_HEAD)
+                first_chars(text, SYSTEM_HEAD)
                     .split(|character: char| character.is_ascii_digit())
                     .filter(|it| !it.is_empty())
                     .for_each(&mut add);
             }
-            add(head(&routing::opening(request)?, OPENING));
+            add(first_chars(&routing::opening(request)?, OPENING));
         }
         Some(SessionKey(hash.finish()))
     }
@@ -156,7 +156,7 @@ impl Sessions {
         let prompt_cache = answered.and_then(|(tier, usage)| prompt_cache(tier, usage));
         let prompt_cache = prompt_cache.or_else(|| held.pin().and_then(|pin| pin.prompt_cache));
         let pin = Pin { tier, last_ms: Timestamp::now().0, prompt_cache, raised: held.raised };
-        pins.insert(held.key, pin);
+        pins.put(held.key, pin);
         if let (Some(redis), Ok(runtime)) = (&self.shared, tokio::runtime::Handle::try_current()) {
             let (redis, idle_ms, key) = (redis.clone(), self.idle_ms, held.key);
             runtime.spawn(async move {
@@ -212,14 +212,6 @@ pub(super) fn read(text: &str) -> Option<Pin> {
             Some(PromptCacheState { tier: answered, input, cached, output: words.next()?.parse().ok()? });
     }
     words.next().is_none().then_some(pin)
-}
-
-fn head(text: &str, characters: usize) -> &str {
-    // A text has at most as many characters as bytes.
-    if text.len() <= characters {
-        return text;
-    }
-    text.char_indices().nth(characters).map_or(text, |(at, _)| &text[..at])
 }
 
 #[cfg(test)]

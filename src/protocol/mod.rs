@@ -35,6 +35,7 @@ pub use members::Members;
 pub use nearest::nearest_word;
 pub use reasoning::{ANTHROPIC, GEMINI, ReasoningDetail};
 pub use request_id::RequestId;
+pub use text::first_chars;
 pub use timestamp::{Timestamp, TimestampError};
 pub use tokens::estimate;
 pub use usage::{Count, TokenBuckets, TokenUsage, UsageSource};
