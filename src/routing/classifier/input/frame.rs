@@ -340,8 +340,12 @@ impl Frames {
         let is_named = |length: usize| text[length..].starts_with(char::is_uppercase);
         let is_role =
             self.roles.find(text).is_some() || self.role_names.find(text).is_some_and(|(_, end)| is_named(end));
-        let Some((role, rest)) = text.split_once("\n\n").filter(|_| is_role) else { return text };
-        if role.len() <= LONGEST_ROLE && !role.contains(['\n', '?', '？']) { rest } else { text }
+        if !is_role {
+            return text;
+        }
+        let Some((role, _)) = cut(text, LONGEST_ROLE + 2).split_once("\n\n") else { return text };
+        let is_paragraph = role.len() <= LONGEST_ROLE && !role.contains(['\n', '?', '？']);
+        if is_paragraph { &text[role.len() + 2..] } else { text }
     }
 
     /// Without a greeting, a role or the like at its beginning, and without the words that make a wish of an order.
@@ -375,7 +379,8 @@ impl Frames {
             return &text[..start];
         }
         // "Best regards,", and a name in the line below.
-        let Some((above, name)) = text.rsplit_once('\n') else { return text };
+        let Some(newline) = memchr::memrchr(b'\n', text.as_bytes()) else { return text };
+        let (above, name) = (&text[..newline], &text[newline + 1..]);
         if !is_name(name) {
             return text;
         }

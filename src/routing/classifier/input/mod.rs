@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 
 use crate::catalog::Step;
 use crate::config::Strategy;
-use crate::protocol::{ChatRequest, Message};
+use crate::protocol::{ChatRequest, Message, first_chars};
 
 use agents::AGENTS;
 use approval::is_approval;
@@ -208,8 +208,14 @@ fn cut_middle(text: Cow<'_, str>, max_chars: usize) -> Cow<'_, str> {
     }
     let head = max_chars * 2 / 3;
     let tail = max_chars - head;
-    let Some((end, _)) = text.char_indices().nth(head) else { return text };
-    let start = text.char_indices().rev().nth(tail.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
+    let end = first_chars(&text, head).len();
+    if end == text.len() {
+        return text;
+    }
+    let last = text.len() - tail;
+    let is_plain = text.as_bytes()[last..].is_ascii() && text.is_char_boundary(last);
+    let of_chars = || text.char_indices().rev().nth(tail.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
+    let start = if is_plain { last } else { of_chars() };
     if start <= end {
         return text;
     }

@@ -76,7 +76,13 @@ pub(super) fn is_field(line: &str) -> bool {
     if line.chars().all(|character| !character.is_alphanumeric()) {
         return true;
     }
-    let Some((name, value)) = line.split_once([':', '：', '=']) else { return false };
+    // A line may be a whole document: a name is looked for where one can stand.
+    let Some((at, mark)) =
+        cut(line, LONGEST_HEADING + 3).char_indices().find(|(_, mark)| [':', '：', '='].contains(mark))
+    else {
+        return false;
+    };
+    let (name, value) = (&line[..at], &line[at + mark.len_utf8()..]);
     let is_value = value.len() <= LONGEST_VALUE && !value.ends_with(['.', '。']);
     name.len() <= LONGEST_HEADING && name.split_whitespace().count() <= 3 && is_value
 }
