@@ -5,8 +5,10 @@
 //! reader learns what the stream tells of itself, and hides the usage chunk from a client that did not ask for it.
 
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
+use memchr::memmem::Finder;
 use reqwest::header::HeaderMap;
 
 use super::dialect::{Asked, Dialect};
@@ -301,11 +303,11 @@ impl StreamReader {
     fn look(&mut self, data: &[u8], listener: Listener<'_>) -> Result<bool, ProviderError> {
         listener(data);
         // A quote inside of a text is escaped, so this is a name or a whole value.
-        let wrong = memchr::memmem::find(data, b"\"error\"").is_some();
+        let wrong = NAMES.error.find(data).is_some();
         let telling = wrong
             || !self.has_output
-            || has_member(data, b"\"usage\"", b'{')
-            || has_member(data, b"\"finish_reason\"", b'"');
+            || has_member(data, &NAMES.usage, b'{')
+            || has_member(data, &NAMES.finish_reason, b'"');
         if !telling {
             return Ok(true);
         }
@@ -419,11 +421,24 @@ fn error_in_stream(provider: Provider, data: &[u8]) -> ProviderError {
     read_error(provider, 200, &none, data)
 }
 
+/// Names of members that a chunk is looked through for. Made once: making one costs more than looking through a chunk.
+struct Names {
+    error: Finder<'static>,
+    usage: Finder<'static>,
+    finish_reason: Finder<'static>,
+}
+
+static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
+    error: Finder::new("\"error\""),
+    usage: Finder::new("\"usage\""),
+    finish_reason: Finder::new("\"finish_reason\""),
+});
+
 /// Whether JSON text has a member whose value begins with `opening`. An escaped quote before the name
 /// cannot match, as its closing one is escaped too.
-fn has_member(json: &[u8], name: &[u8], opening: u8) -> bool {
-    memchr::memmem::find_iter(json, name).any(|at| {
-        let rest = &json[at + name.len()..];
+fn has_member(json: &[u8], name: &Finder<'_>, opening: u8) -> bool {
+    name.find_iter(json).any(|at| {
+        let rest = &json[at + name.needle().len()..];
         let mut rest = rest.iter().skip_while(|byte| byte.is_ascii_whitespace());
         rest.next() == Some(&b':') && rest.find(|byte| !byte.is_ascii_whitespace()) == Some(&opening)
     })
@@ -435,9 +450,9 @@ mod tests {
 
     #[test]
     fn members_are_found_but_not_inside_of_texts() {
-        assert!(has_member(br#"{"usage" : {"a":1}}"#, b"\"usage\"", b'{'));
-        assert!(!has_member(br#"{"usage":null}"#, b"\"usage\"", b'{'));
-        assert!(!has_member(br#"{"content":"say \"usage\":{ now"}"#, b"\"usage\"", b'{'));
-        assert!(has_member(br#"{"finish_reason":null,"x":{"finish_reason":"stop"}}"#, b"\"finish_reason\"", b'"'));
+        assert!(has_member(br#"{"usage" : {"a":1}}"#, &NAMES.usage, b'{'));
+        assert!(!has_member(br#"{"usage":null}"#, &NAMES.usage, b'{'));
+        assert!(!has_member(br#"{"content":"say \"usage\":{ now"}"#, &NAMES.usage, b'{'));
+        assert!(has_member(br#"{"finish_reason":null,"x":{"finish_reason":"stop"}}"#, &NAMES.finish_reason, b'"'));
     }
 }
