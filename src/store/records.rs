@@ -1,7 +1,7 @@
 //! The records of the journal: how a row stands in a file, and how a file is read back.
 //!
 //! A record is [`MARK`], the length of what follows the checksum (4 bytes, little-endian), a CRC-32 of it (the same), one
-//! letter, and the row as a MessagePack map. `B` is a request that was decided, `A` one that was answered and whose tokens
+//! letter, and the row as a map of `MessagePack`. `B` is a request that was decided, `A` one that was answered and whose tokens
 //! are still being counted, `F` one that is finished. A record that was cut, or that does not fit its checksum, is passed
 //! over; reading goes on at the next mark.
 //!
