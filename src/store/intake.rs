@@ -328,10 +328,6 @@ impl Thread {
                 Event::Finished(row, written) => {
                     let before = self.answered.remove(&row.id).unwrap_or(0);
                     let mut waits = None;
-                    if number == 0 && self.intake.durability != Durability::Relaxed {
-                        // The journal does not have it: it must not wait for company.
-                        self.outlet.hurry.notify_one();
-                    }
                     if let Some(written) = written {
                         if number == 0 {
                             waits = Some(written);
@@ -340,6 +336,11 @@ impl Thread {
                         }
                     }
                     self.pass_on(Message::Finished(row, [number, before], waits));
+                    if number == 0 && self.intake.durability != Durability::Relaxed {
+                        // The journal does not have it: it must not wait for company. The writer has it by now; one that
+                        // is woken before would wait again.
+                        self.outlet.hurry.notify_one();
+                    }
                 }
                 Event::Flush(done) => {
                     self.pass_on(Message::Flush(done));
