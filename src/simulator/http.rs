@@ -1,19 +1,16 @@
 //! The sockets' side: a request in, checked and understood by its dialect; an answer, a stream or a fault out.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::stream;
-use poem::http::StatusCode;
 use poem::web::{Data, Path};
 use poem::{Body, EndpointExt, Request, Response, Route, get, handler, post};
 use serde_json::Value;
 
 use super::answer::{count_tokens, input_tokens, pieces, thought, turn};
+use super::delivery::{receive, refuse, respond, scripted, streamed, whole};
 use super::turn::{Asked, Call, Finish, Refusal, Said, Usage};
 use super::voice::{Place, Voice};
-use super::{Counts, Reply, Shared, lock};
+use super::{Reply, Shared};
 use crate::catalog::Provider;
 
 /// The paths of a dialect.
@@ -44,16 +41,6 @@ pub(super) fn routes(shared: Arc<Shared>) -> impl poem::Endpoint + 'static {
         }
     };
     routes.data(shared)
-}
-
-fn respond(status: u16, content_type: &str, body: Vec<u8>) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Response::builder().status(status).content_type(content_type).body(body)
-}
-
-fn refuse(voice: Voice, refusal: &Refusal) -> Response {
-    let body = voice.error(refusal.status, &refusal.message, refusal.param.as_deref());
-    respond(refusal.status, "application/json", body.to_string().into())
 }
 
 #[handler]
@@ -147,16 +134,7 @@ fn unauthorised(shared: &Shared, request: &Request) -> Option<Refusal> {
 
 async fn answer(shared: Arc<Shared>, request: &Request, body: Body, place: Place) -> Response {
     let voice = shared.profile.voice;
-    shared.count(|counts| counts.requests += 1);
-    let body = body.into_bytes().await.unwrap_or_default();
-    {
-        let mut last = lock(&shared.last);
-        last.request = body.to_vec();
-        last.path = request.uri().to_string();
-        last.answer.clear();
-        let text = |value: &poem::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        last.headers = request.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-    }
+    let body = receive(&shared, request, body).await;
     if let Some(refusal) = unauthorised(&shared, request) {
         return refuse(voice, &refusal);
     }
@@ -168,27 +146,16 @@ async fn answer(shared: Arc<Shared>, request: &Request, body: Body, place: Place
         return refuse(voice, &refusal);
     }
     let reply = shared.reply();
-    match &reply {
-        Reply::Status { status, body, retry_after } => {
-            let mut response = respond(*status, "application/json", body.clone().into());
-            if let Some(value) = retry_after.as_deref().and_then(|value| value.parse().ok()) {
-                response.headers_mut().insert("retry-after", value);
-            }
-            return response;
-        }
-        Reply::Refuse { status, message } => return refuse(voice, &Refusal::new(*status, message.as_str())),
-        Reply::Silence => return std::future::pending().await,
-        Reply::Raw { content_type, body } => return respond(200, content_type, body.clone()),
-        Reply::Gzip { content_type, body } => {
-            let mut response = respond(200, content_type, body.clone());
-            response.headers_mut().insert("content-encoding", poem::http::HeaderValue::from_static("gzip"));
-            return response;
-        }
-        _ => {}
+    if let Some(response) = scripted(voice, &reply).await {
+        return response;
     }
     let asked = voice.understand(&asked, &place);
     let said = say(&shared, &asked, &reply);
-    if asked.stream { streamed(shared, &asked, &said, &reply) } else { whole(&shared, said).await }
+    if asked.stream {
+        let events = voice.events(&said, asked.include_usage);
+        return streamed(shared, events, voice.error_event("the model crashed"), said.usage, &reply);
+    }
+    whole(&shared, voice.whole(&said).to_string().into(), said.pieces.len(), said.usage).await
 }
 
 /// What the model says.
@@ -243,109 +210,4 @@ fn say(shared: &Shared, asked: &Asked, reply: &Reply) -> Said {
         finish,
         usage: (*reply != Reply::WithoutUsage).then_some(usage),
     }
-}
-
-impl Usage {
-    fn add_to(self, counts: &mut Counts) {
-        counts.answered += 1;
-        counts.input_tokens += self.input;
-        counts.cached_input_tokens += self.cached;
-        counts.output_tokens += self.output;
-        counts.reasoning_tokens += self.reasoning;
-    }
-}
-
-async fn whole(shared: &Shared, said: Said) -> Response {
-    let tokens = u32::try_from(said.pieces.len()).unwrap_or(u32::MAX);
-    let wait = shared.profile.first_token + shared.profile.per_token * tokens;
-    if wait > Duration::ZERO {
-        tokio::time::sleep(wait).await;
-    }
-    if let Some(usage) = said.usage {
-        shared.count(|counts| usage.add_to(counts));
-    }
-    let bytes = shared.profile.voice.whole(&said).to_string().into_bytes();
-    lock(&shared.last).answer.clone_from(&bytes);
-    respond(200, "application/json", bytes)
-}
-
-/// What happens after the last event that is sent.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Proper,
-    Cut,
-    Stall,
-}
-
-/// Counts a stream that the caller closes.
-struct Open {
-    shared: Arc<Shared>,
-    ended: bool,
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.shared.count(|counts| counts.cancelled += 1);
-        }
-    }
-}
-
-fn streamed(shared: Arc<Shared>, asked: &Asked, said: &Said, reply: &Reply) -> Response {
-    let voice = shared.profile.voice;
-    let mut events = voice.events(said, asked.include_usage);
-    let ending = match reply {
-        Reply::CutAfter(count) => {
-            events.truncate(*count);
-            Ending::Cut
-        }
-        Reply::StallAfter(count) => {
-            events.truncate(*count);
-            Ending::Stall
-        }
-        Reply::ErrorAfter(count) => {
-            events.truncate(*count);
-            events.push(voice.error_event("the model crashed"));
-            Ending::Cut
-        }
-        _ => Ending::Proper,
-    };
-    let (first, each) = (shared.profile.first_token, shared.profile.per_token);
-    let open = Open { shared, ended: false };
-    let usage = said.usage;
-    let start = (events.into_iter().enumerate(), open);
-    let body = stream::unfold(start, move |(mut events, mut open)| async move {
-        let Some((number, event)) = events.next() else {
-            match ending {
-                Ending::Stall => std::future::pending().await,
-                Ending::Cut => {
-                    open.ended = true;
-                    // A pause in the body makes the server write out what it has before the cut.
-                    tokio::task::yield_now().await;
-                    // An error closes the connection without the end of the body.
-                    return Some((Err(std::io::Error::other("cut")), (events, open)));
-                }
-                Ending::Proper => return None,
-            }
-        };
-        let is_last = events.len() == 0;
-        let wait = match number {
-            0 => first,
-            _ if is_last => Duration::ZERO,
-            _ => each,
-        };
-        if wait > Duration::ZERO {
-            tokio::time::sleep(wait).await;
-        }
-        open.shared.count(|counts| counts.events += 1);
-        lock(&open.shared.last).answer.extend_from_slice(event.as_bytes());
-        if is_last && ending == Ending::Proper {
-            open.ended = true;
-            if let Some(usage) = usage {
-                open.shared.count(|counts| usage.add_to(counts));
-            }
-        }
-        Some((Ok::<Bytes, std::io::Error>(Bytes::from(event)), (events, open)))
-    });
-    Response::builder().content_type("text/event-stream").body(Body::from_bytes_stream(body))
 }

@@ -11,6 +11,7 @@ mod anthropic;
 mod chat;
 mod cohere;
 mod cohere_v1;
+mod delivery;
 mod family;
 mod gemini;
 mod http;
