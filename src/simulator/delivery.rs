@@ -105,6 +105,17 @@ impl Drop for Open {
     }
 }
 
+/// Sends a plain answer of which only a half comes, if the reply cuts it or lets it stall.
+pub(super) async fn halved(shared: Arc<Shared>, bytes: String, usage: Option<Usage>, reply: &Reply) -> Response {
+    let ending = match reply {
+        Reply::CutAfter(_) => Ending::Cut,
+        Reply::StallAfter(_) => Ending::Stall,
+        _ => return whole(&shared, bytes.into(), 0, usage).await,
+    };
+    let half = bytes.chars().take(bytes.len() / 2).collect();
+    Response::builder().content_type("application/json").body(flow(shared, vec![half], usage, ending))
+}
+
 /// Sends a stream of events, as far as the reply lets it; `failure` is the event of a failing model.
 pub(super) fn streamed(
     shared: Arc<Shared>,

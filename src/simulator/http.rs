@@ -10,7 +10,7 @@ use super::answer::{count_tokens, input_tokens, pieces, thought, turn};
 use super::delivery::{receive, refuse, respond, scripted, streamed, whole};
 use super::turn::{Asked, Call, Finish, Refusal, Said, Usage};
 use super::voice::{Place, Voice};
-use super::{Reply, Shared};
+use super::{Reply, Shared, openai};
 use crate::catalog::Provider;
 
 /// The paths of a dialect.
@@ -33,10 +33,10 @@ pub(super) fn routes(shared: Arc<Shared>) -> impl poem::Endpoint + 'static {
             let routes = Route::new()
                 .at(format!("{prefix}/chat/completions"), post(complete))
                 .at(format!("{prefix}/models"), get(models));
-            if provider == Provider::Ollama {
-                routes.at("/api/tags", get(models)).at("/api/pull", post(pull))
-            } else {
-                routes
+            match provider {
+                Provider::Ollama => routes.at("/api/tags", get(models)).at("/api/pull", post(pull)),
+                Provider::Openai | Provider::OpenaiCompatible | Provider::Xrouter => openai::routes(routes, prefix),
+                _ => routes,
             }
         }
     };

@@ -15,6 +15,7 @@ mod delivery;
 mod family;
 mod gemini;
 mod http;
+mod openai;
 mod prompts;
 mod reply;
 mod turn;

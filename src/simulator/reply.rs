@@ -43,9 +43,9 @@ pub enum Reply {
         /// The body.
         body: Vec<u8>,
     },
-    /// A stream that is closed after so many events.
+    /// A stream that is closed after so many events; embeddings are closed after half of their bytes.
     CutAfter(usize),
-    /// A stream that goes silent after so many events.
+    /// A stream that goes silent after so many events; embeddings go silent after half of their bytes.
     StallAfter(usize),
     /// A stream with an error event after so many events.
     ErrorAfter(usize),

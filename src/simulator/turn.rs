@@ -11,17 +11,24 @@ pub(super) struct Refusal {
     pub(super) message: String,
     /// The field, where the API names it.
     pub(super) param: Option<String>,
+    /// Its code, where the message does not say it already.
+    pub(super) code: Option<&'static str>,
 }
 
 impl Refusal {
     /// A refusal that names no field.
     pub(super) fn new(status: u16, message: impl Into<String>) -> Self {
-        Refusal { status, message: message.into(), param: None }
+        Refusal { status, message: message.into(), param: None, code: None }
     }
 
     /// A refusal that names a field.
     pub(super) fn at(status: u16, param: &str, message: impl Into<String>) -> Self {
         Refusal { param: Some(param.to_owned()), ..Self::new(status, message) }
+    }
+
+    /// The same refusal with a code.
+    pub(super) fn coded(self, code: &'static str) -> Self {
+        Refusal { code: Some(code), ..self }
     }
 }
 

@@ -38,6 +38,7 @@ mod redis_cache;
 mod response_cache;
 mod session;
 mod shutdown;
+mod simulated;
 mod streaming;
 mod support;
 mod telemetry;

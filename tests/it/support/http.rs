@@ -80,7 +80,12 @@ impl Http {
 
     /// Sends a chat request and returns the answer unread.
     pub(crate) async fn open(&self, body: &Value) -> reqwest::Response {
-        let request = self.request(reqwest::Method::POST, "/v1/chat/completions");
+        self.send("/v1/chat/completions", body).await
+    }
+
+    /// Sends a request and returns the answer unread.
+    pub(crate) async fn send(&self, path: &str, body: &Value) -> reqwest::Response {
+        let request = self.request(reqwest::Method::POST, path);
         request.header("content-type", "application/json").body(body.to_string()).send().await.expect("an answer")
     }
 }
