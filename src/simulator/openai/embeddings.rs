@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::Reply;
 use super::super::answer::count_tokens;
 use super::super::turn::{Refusal, Usage};
-use super::{Checked, Endpoint, Scene, Written, form, models};
+use super::{Checked, Endpoint, Scene, Sent, Written, form, models};
 use crate::catalog::Provider;
 
 pub(super) const ENDPOINT: Endpoint = Endpoint { check, answer };
@@ -152,7 +152,7 @@ fn answer(scene: &Scene<'_>) -> Written {
         answer["usage"] = json!({ "prompt_tokens": tokens, "total_tokens": tokens });
     }
     let usage = Usage { input: tokens, cached: 0, written: 0, output: 0, reasoning: 0 };
-    Written { answer, usage }
+    Written { sent: Sent::Halved(answer), usage }
 }
 
 /// A vector of length one, made from the hash of its input.

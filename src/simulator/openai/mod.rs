@@ -3,10 +3,12 @@
 //! Source: OpenAI's API reference as its SDKs repeat it (openai-python 3.54), and refusals that others have seen
 //! (read 2026-12-01). Read `serve.rs` first: it knows the order of steps; each endpoint checks and answers.
 
+mod completions;
 mod embeddings;
 mod form;
 mod models;
 mod serve;
+mod text;
 
 pub(super) use serve::routes;
 
@@ -33,10 +35,22 @@ struct Scene<'a> {
     reply: &'a Reply,
     /// The model that the answer names.
     model: &'a str,
+    /// How many requests there were, which makes ids differ.
+    number: u64,
 }
 
 /// An answer, written down.
 struct Written {
-    answer: Value,
+    sent: Sent,
     usage: Usage,
+}
+
+/// How an answer is sent.
+enum Sent {
+    /// At once, and only half of it if it is cut.
+    Halved(Value),
+    /// At once, after the time that so many pieces take.
+    Whole(Value, usize),
+    /// As a stream of events, with the event of a failing model.
+    Events(Vec<String>, String),
 }

@@ -6,21 +6,26 @@ use poem::web::Data;
 use poem::{Body, Request, Response, Route, handler, post};
 use serde_json::Value;
 
-use super::super::delivery::{halved, receive, respond, scripted};
+use super::super::delivery::{halved, receive, respond, scripted, streamed, whole};
 use super::super::turn::Refusal;
 use super::super::voice::Voice;
 use super::super::{Reply, Shared};
-use super::{Checked, Endpoint, Scene, embeddings, form};
+use super::{Checked, Endpoint, Scene, Sent, completions, embeddings, form};
 use crate::catalog::Provider;
 
 /// Adds the endpoints below a prefix.
 pub(in super::super) fn routes(routes: Route, prefix: &str) -> Route {
-    routes.at(format!("{prefix}/embeddings"), post(embed))
+    routes.at(format!("{prefix}/embeddings"), post(embed)).at(format!("{prefix}/completions"), post(complete))
 }
 
 #[handler]
 async fn embed(request: &Request, body: Body, Data(shared): Data<&Arc<Shared>>) -> Response {
     serve(shared.clone(), request, body, &embeddings::ENDPOINT).await
+}
+
+#[handler]
+async fn complete(request: &Request, body: Body, Data(shared): Data<&Arc<Shared>>) -> Response {
+    serve(shared.clone(), request, body, &completions::ENDPOINT).await
 }
 
 async fn serve(shared: Arc<Shared>, request: &Request, body: Body, endpoint: &Endpoint) -> Response {
@@ -39,9 +44,14 @@ async fn serve(shared: Arc<Shared>, request: &Request, body: Body, endpoint: &En
     }
     let own = shared.profile.model.as_str();
     let model = if own.is_empty() { asked["model"].as_str().unwrap_or_default() } else { own };
-    let written = (endpoint.answer)(&Scene { asked: &asked, reply: &reply, model });
+    let number = shared.counts.borrow().requests;
+    let written = (endpoint.answer)(&Scene { asked: &asked, reply: &reply, model, number });
     let usage = (reply != Reply::WithoutUsage).then_some(written.usage);
-    halved(shared, written.answer.to_string(), usage, &reply).await
+    match written.sent {
+        Sent::Halved(answer) => halved(shared, answer.to_string(), usage, &reply).await,
+        Sent::Whole(answer, pieces) => whole(&shared, answer.to_string().into(), pieces, usage).await,
+        Sent::Events(events, failure) => streamed(shared, events, failure, usage, &reply),
+    }
 }
 
 /// Reads a request, and refuses what the real API refuses.

@@ -1,5 +1,6 @@
 //! The simulated upstreams themselves: what they answer, and that they refuse what the real API refuses.
 
+mod completions;
 mod embeddings;
 
 use serde_json::{Value, json};
@@ -68,4 +69,12 @@ async fn refused_at_the_door(path: &str, good: &Value) {
         assert!(message.starts_with("We could not parse the JSON body"), "{message}");
     }
     assert_eq!(http.post(path, "application/json; charset=utf-8", good.to_string()).await.status, 200);
+}
+
+/// The data of a stream's events, in order.
+fn data(response: &Response) -> Vec<String> {
+    assert_eq!(response.header("content-type"), "text/event-stream");
+    let events = response.text();
+    let events = events.strip_suffix("\n\n").expect("a last blank line").split("\n\n");
+    events.map(|event| event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap().to_owned()).collect()
 }
