@@ -60,10 +60,10 @@ stub PORT="3000":
 speed *FILE:
     cargo run --release --locked --example speed -- {{FILE}}
 
-# Throughput and added latency against nginx as upstream and as plain proxy, in one run
-bench SECONDS="5":
-    cargo build --release --locked
-    scripts/bench {{SECONDS}}
+# Throughput, processor time, latency and memory beside nginx and the upstream itself, in one run; PARTS as in scripts/bench
+bench SECONDS="5" *PARTS:
+    cargo build --release --locked --bin xrouter --example load
+    scripts/bench {{SECONDS}} {{PARTS}}
 
 # Instructions of a plain request by thread, under callgrind: figures that noise does not move
 count REQUESTS="2000":

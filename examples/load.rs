@@ -1,7 +1,7 @@
 //! What `wrk` cannot measure: latency at a fixed rate, how long a stream's first chunk takes, and streams that stand idle.
 //!
 //! `load rate URL RATE SECONDS [stream]`: requests at fixed times, whether or not answers have come, over kept connections;
-//! each is timed from the moment at which it was due. With `stream` the time to the first byte of the body is taken.
+//! each is timed from the moment at which it is handed to its connection. With `stream` the time to the first byte of the body is taken.
 //! `load idle URL COUNT`: opens streams and prints how many are open; holds them until its input ends.
 //! `load slow PORT`: an upstream whose streams send one chunk and then nothing.
 //! Everything is on 127.0.0.1.
@@ -74,8 +74,9 @@ async fn rate(url: &str, rate: u32, seconds: u32, stream: bool) -> Result<(), Fa
     let begin = Instant::now() + Duration::from_millis(50);
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..rate * seconds {
-        let due = begin + Duration::from_secs(1) * number / rate;
-        sleep_until(due).await;
+        sleep_until(begin + Duration::from_secs(1) * number / rate).await;
+        // The runtime's timer is exact to a millisecond, which is none of the answer's.
+        let due = Instant::now();
         let (uri, times, idle) = (uri.clone(), times.clone(), idle.clone());
         tasks.spawn(async move {
             let kept = idle.lock().map_err(|_| "a task panicked")?.pop();
