@@ -1,4 +1,4 @@
-//! In this process: the entries that were used last, bounded in number and in time.
+//! In this process: entries that were used not long ago, bounded in number and in time.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
@@ -52,6 +52,8 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
         let options = OptionsBuilder::new()
             .estimated_items_capacity(usize::try_from(max_entries).unwrap_or(usize::MAX))
             .weight_capacity(max_entries)
+            // Half of the room is for what was asked for again: the other half turns over, so that what is new stays a while.
+            .hot_allocation(0.5)
             // Of an entry that had to go nothing is remembered: it would take as much room as one that stays.
             .ghost_allocation(0.0)
             .build()
@@ -63,7 +65,11 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
     /// What is known by a key.
     pub fn get(&self, key: &K) -> Option<V> {
         let (since, value) = self.kept.get(key)?;
-        (since.elapsed() < self.lives).then_some(value)
+        if since.elapsed() >= self.lives {
+            self.kept.remove_if(key, |(now, _)| *now == since);
+            return None;
+        }
+        Some(value)
     }
 
     /// Puts an entry there, in the place of what was known by its key.
@@ -86,6 +92,21 @@ mod tests {
         }
         let kept: Vec<u64> = (0..10_000_u64).filter_map(|number| recent.get(&number.to_le_bytes())).collect();
         assert!((50..=100).contains(&kept.len()) && kept.contains(&9_999), "{kept:?}");
+    }
+
+    #[test]
+    fn what_is_new_finds_room_among_what_was_used_before() {
+        let recent = Recent::new(1_000, LONG);
+        let key = |number: u64| number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes();
+        for number in 0..5_000_u64 {
+            recent.put(key(number), number);
+            recent.get(&key(number));
+        }
+        for number in 10_000..10_400 {
+            recent.put(key(number), number);
+        }
+        let kept = (10_000..10_400).filter(|number| recent.get(&key(*number)).is_some()).count();
+        assert!(kept > 360, "{kept}");
     }
 
     #[test]
