@@ -65,6 +65,10 @@ impl Gateway {
                     continue;
                 }
             };
+            if record.attempts() > 0 {
+                // The time that others took counts.
+                record.note();
+            }
             record.attempt(self, target, model, outbound.dropped);
             let ask = Ask { target, model, include_usage: request.include_usage, turns: &self.turns, scope };
             let calling = spans::calling(target.upstream.tier.as_str(), name, record.attempts());

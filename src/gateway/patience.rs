@@ -1,10 +1,11 @@
 //! How long an upstream is waited for: for a moment without a word, then with a row of the history, then no longer.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 use crate::catalog::Provider;
@@ -53,7 +54,8 @@ where
             return Poll::Ready(done);
         }
         loop {
-            ready!(this.timer.as_mut().poll(context));
+            // Also where the work has used up what a task may do at once: an upstream that never pauses does not outlast it.
+            ready!(pin!(unconstrained(this.timer.as_mut())).poll(context));
             let Some(note) = this.note.take().filter(|_| *this.limit > MOMENT) else {
                 return Poll::Ready(Err(ProviderError::Timeout { provider: *this.provider, limit: *this.limit }));
             };
@@ -85,6 +87,17 @@ mod tests {
         let work = async { Ok(wait.await.unwrap()) };
         let done = within(LONG, Provider::Openai, work, || noted.send(7).unwrap()).await;
         assert_eq!(done.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn work_that_never_pauses_ends_at_its_limit() {
+        let busy = async {
+            loop {
+                tokio::task::consume_budget().await;
+            }
+        };
+        let done = within::<(), _, _>(MOMENT * 2, Provider::Openai, busy, || {}).await;
+        assert!(matches!(done, Err(ProviderError::Timeout { .. })));
     }
 
     #[tokio::test]
