@@ -1,11 +1,11 @@
 //! Token counts, as OpenAI's API reports them and as they are kept.
 
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::value::MapAccessDeserializer;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+
+use super::text::Text;
 
 /// More tokens than any request can have. A larger figure is a lie and is treated as not reported,
 /// which also keeps every sum of them inside 64 bits.
@@ -164,23 +164,12 @@ impl<'de> Deserialize<'de> for TokenUsage {
             prompt_cache_hit_tokens: Count,
             num_cached_tokens: Count,
             reasoning_tokens: Count,
-            prompt_tokens_details: Lenient<InputDetails>,
-            completion_tokens_details: Lenient<OutputDetails>,
-        }
-        #[derive(Deserialize, Default)]
-        #[serde(default)]
-        struct InputDetails {
-            cached_tokens: Count,
-            cache_write_tokens: Count,
-        }
-        #[derive(Deserialize, Default)]
-        #[serde(default)]
-        struct OutputDetails {
-            reasoning_tokens: Count,
+            prompt_tokens_details: Details,
+            completion_tokens_details: Details,
         }
         let wire = Wire::deserialize(deserializer)?;
-        let input = wire.prompt_tokens_details.0;
-        let reasoning = wire.completion_tokens_details.0.reasoning_tokens.0.or(wire.reasoning_tokens.0);
+        let input = wire.prompt_tokens_details;
+        let reasoning = wire.completion_tokens_details.reasoning_tokens.0.or(wire.reasoning_tokens.0);
         let on_top = match (wire.prompt_tokens.0, wire.completion_tokens.0, wire.total_tokens.0, reasoning) {
             (Some(prompt), Some(completion), Some(total), Some(reasoning)) => {
                 reasoning > 0 && total == prompt + completion + reasoning
@@ -226,28 +215,47 @@ macro_rules! anything_else {
     };
 }
 
-/// A part that may be `null` or anything else: then it says nothing.
+/// Parts of input or output. They may be `null` or anything else: then they say nothing.
 #[derive(Default)]
-struct Lenient<T>(T);
+#[expect(clippy::struct_field_names, reason = "these are the names")]
+struct Details {
+    cached_tokens: Count,
+    cache_write_tokens: Count,
+    reasoning_tokens: Count,
+}
 
-impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Lenient<T> {
+impl<'de> Deserialize<'de> for Details {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for Object<T> {
-            type Value = Lenient<T>;
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Details;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Lenient)
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Details, A::Error> {
+                let mut details = Details::default();
+                while let Some(name) = map.next_key::<Text<'de>>()? {
+                    let place = match name.as_str() {
+                        "cached_tokens" => &mut details.cached_tokens,
+                        "cache_write_tokens" => &mut details.cache_write_tokens,
+                        "reasoning_tokens" => &mut details.reasoning_tokens,
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    // What stands twice, as where objects were merged, costs the rest of the usage nothing.
+                    *place = map.next_value()?;
+                }
+                Ok(details)
             }
-            fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-                Ok(Lenient::default())
+            fn visit_u64<E>(self, _: u64) -> Result<Details, E> {
+                Ok(Details::default())
             }
-            anything_else!(Lenient::default());
+            anything_else!(Details::default());
         }
-        deserializer.deserialize_any(Object(PhantomData))
+        deserializer.deserialize_any(Object)
     }
 }
 
@@ -308,6 +316,9 @@ mod tests {
             r#"{"prompt_tokens":10,"completion_tokens":2,"prompt_cache_hit_tokens":6,"prompt_tokens_details":null}"#,
         );
         assert_eq!((deepseek.input_tokens, deepseek.cached_input_tokens), (Some(10), Some(6)));
+        let twice =
+            read(r#"{"prompt_tokens":10,"prompt_tokens_details":{"cached_tokens":1,"x":[1],"cached_tokens":2}}"#);
+        assert_eq!((twice.input_tokens, twice.cached_input_tokens), (Some(10), Some(2)));
         for part in [r#""none""#, "null", "7", "-7", "0.5", "false", "[1,[2]]"] {
             let strange =
                 read(&format!(r#"{{"prompt_tokens":10,"completion_tokens":2,"prompt_tokens_details":{part}}}"#));
