@@ -3,6 +3,7 @@
 //! Enters: names, URLs and the embedded price list. Leaves: small values to copy around.
 //! Never performs I/O and knows nothing of requests. Read `tier.rs` first.
 
+mod api;
 mod by_tier;
 mod endpoint;
 mod models;
@@ -13,6 +14,7 @@ mod source;
 mod step;
 mod tier;
 
+pub use api::Api;
 pub use by_tier::ByTier;
 pub use endpoint::{Endpoint, EndpointError};
 pub use models::{Capabilities, Catalog, ModelFacts};

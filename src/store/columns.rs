@@ -13,7 +13,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::answered_by::AnsweredBy;
 use super::row::{Row, Word};
-use crate::catalog::{Judge, NanoUsd, Source, Step, Tier};
+use crate::catalog::{Api, Judge, NanoUsd, Source, Step, Tier};
 use crate::protocol::{Timestamp, UsageSource};
 
 /// One value of a row.
@@ -356,6 +356,15 @@ pub(super) static COLUMNS: &[Column] = &[
             cell.get::<String>()?.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
     ),
     column!(text "prompt", features.prompt, "The text that was classified of a person's turn; `null` unless `store.capture` keeps it. Lists do not have it."),
+    column!(
+        Text,
+        optional,
+        "api" = "api",
+        "The API that it came by: `chat` or `embeddings`; `null` of rows that an older version wrote.",
+        |row| known(row.api, |api| Value::Word(api.as_str(), api.number())),
+        |row, cell| row.api = cell.get()?.and_then(Api::from_number)
+    ),
+    column!(text "agent", agent, "The sub-agent that made it, as its client names it; `null` for an agent itself."),
     hidden!(column!(flag "asked_classifier", asked_classifier, "Whether the classifier's model was asked.")),
     hidden!(column!(
         Integer,

@@ -259,6 +259,8 @@ pub(super) mod tests {
             classify_us: Some(12),
             first_token_us: Some(900),
             duration_us: Some(1_000),
+            api: Some(crate::catalog::Api::Chat),
+            agent: None,
         }
     }
 

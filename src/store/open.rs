@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20_261_130_000_000, "answered_by", include_str!("../../migrations/20261130000000_answered_by.sql")),
     (20_261_130_120_000, "feedback", include_str!("../../migrations/20261130120000_feedback.sql")),
     (20_261_130_180_000, "prompt", include_str!("../../migrations/20261130180000_prompt.sql")),
+    (20_261_201_000_000, "api", include_str!("../../migrations/20261201000000_api.sql")),
 ];
 
 /// A history file that cannot be used.

@@ -51,7 +51,7 @@ async fn content(path: &Path, mut under_way: HashMap<i64, Box<Row>>) -> Result<C
         })?;
         if damaged > 0 {
             // The last line of a process that was killed while it wrote: nobody was told that it was kept.
-            tracing::warn!(path = %file.display(), damaged, "lines of the journal are damaged and were passed over");
+            tracing::warn!(path = %file.display(), damaged, "places of the journal are damaged and were passed over");
         }
         Ok::<_, std::io::Error>(Content { finished, under_way, damaged })
     });

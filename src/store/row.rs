@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::AnsweredBy;
-use crate::catalog::{Judge, NanoUsd, Source, Step, Tier};
+use crate::catalog::{Api, Judge, NanoUsd, Source, Step, Tier};
 use crate::protocol::{TokenUsage, UsageSource};
 
 /// A word that the program knows, or that was read back from a file.
@@ -13,8 +13,8 @@ pub type Word = Cow<'static, str>;
 
 /// Everything that is kept of one request. `None` is unknown. `columns.rs` has the column of each field.
 ///
-/// It also travels through the journal, as JSON: a new field needs `#[serde(default)]`, so that a journal which an
-/// older version left behind can be read.
+/// It also travels through the journal, as `MessagePack`, and stands in the file as JSON while it is under way: a new field
+/// needs `#[serde(default)]`, so that what an older version left behind can be read.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Row {
     /// Its number in the history, given when it was decided. Numbers ascend and have no gaps but where nothing was kept.
@@ -117,6 +117,12 @@ pub struct Row {
     /// Microseconds from arrival to the end. Unknown if the router died before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<i64>,
+    /// The API that it came by. Unknown of rows of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<Api>,
+    /// The sub-agent that made it, if the client names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
 }
 
 /// What a decision looked at besides the words, and what it made of it, so that it can be made again; all unknown where
@@ -273,6 +279,7 @@ impl Row {
             + texts
             + self.request_id.capacity()
             + self.requested_model.capacity()
+            + self.agent.as_ref().map_or(0, String::capacity)
             + self.features.rules.as_ref().map_or(0, String::capacity)
             + self.features.pin.as_ref().map_or(0, String::capacity)
             + self.features.prompt.as_ref().map_or(0, String::capacity)
