@@ -87,7 +87,7 @@ impl App {
     pub async fn open(loaded: &Loaded) -> Result<Self, AppError> {
         let Loaded { config, upstreams, database, .. } = loaded;
         let catalog = Arc::new(Catalog::embedded());
-        let pools = upstreams.all().map(|upstream| (upstream.timeouts.connect, upstream.endpoint.is_local()));
+        let pools = upstreams.called().map(|upstream| (upstream.timeouts.connect, upstream.endpoint.is_local()));
         let client = Client::new(pools.chain(upstreams.classifier.as_ref().map(ClassifierCall::pool)))?;
         let classifier = Arc::new(classifier_with(config, upstreams, &client)?);
         let store = Store::open(database, &config.store).await?;
@@ -97,7 +97,8 @@ impl App {
         let policy_marks = marks_of(&classifier, &policy, config.classifier.strategy, config.classifier.max_chars);
         let policy_mark = policy_hash(&policy_marks);
         store.remember_policy(policy_mark, &policy_marks).await?;
-        let configured = upstreams.all().flat_map(|upstream| [Some(upstream.name.as_str()), upstream.model.as_deref()]);
+        let configured =
+            upstreams.called().flat_map(|upstream| [Some(upstream.name.as_str()), upstream.model.as_deref()]);
         let metrics = Metrics::new(configured.flatten(), vec![Box::new(HistoryMetrics(store.clone()))]);
         let listeners = Listeners {
             sessions: Sessions::new(&config.session, redis.clone()),
@@ -107,6 +108,7 @@ impl App {
         };
         let gateway = Arc::new(Gateway {
             tiers: targets(upstreams, &catalog)?,
+            embeddings: upstreams.embeddings.as_ref().map(|upstream| target(upstream, &catalog)).transpose()?,
             fallback: upstreams.fallback,
             policy,
             policy_marks,
@@ -216,10 +218,13 @@ async fn listen(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), AppE
 pub fn targets(upstreams: &Upstreams, catalog: &Catalog) -> Result<ByTier<Vec<Arc<Target>>>, AppError> {
     let mut tiers = ByTier::<Vec<Arc<Target>>>::default();
     for upstream in upstreams.all() {
-        let target = Target::new(upstream.clone(), catalog).map_err(AppError::Upstream)?;
-        tiers[upstream.tier].push(Arc::new(target));
+        tiers[upstream.tier].push(target(upstream, catalog)?);
     }
     Ok(tiers)
+}
+
+fn target(upstream: &config::Upstream, catalog: &Catalog) -> Result<Arc<Target>, AppError> {
+    Target::new(upstream.clone(), catalog).map(Arc::new).map_err(AppError::Upstream)
 }
 
 /// The embedded classifier's model: that of `classifier.embedded_file`, or else the one that is compiled in.

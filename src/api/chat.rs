@@ -14,7 +14,7 @@ use tracing::Span;
 use super::body::JsonBody;
 use super::schema::{ChatCompletion, ChatCompletionRequest};
 use super::{ApiError, Shared, Tag, body};
-use crate::gateway::{Answer, AnswerBody, CacheControl, ChatCall, LONGEST_SESSION, Meter, Route};
+use crate::gateway::{Answer, AnswerBody, CacheControl, ChatCall, GatewayError, LONGEST_SESSION, Meter, Route};
 use crate::protocol::{Arrival, Caller, RequestId};
 use crate::routing::TIER_HEADER;
 use crate::telemetry::spans::TraceContext;
@@ -56,7 +56,13 @@ impl Shared {
             Err(error) => return error.into_response(),
         };
         // Boxed here, so that the layers around it do not each copy a future of some kilobytes.
-        let (mut response, route) = match Box::pin(self.gateway.chat(call)).await {
+        let answer = Box::pin(self.gateway.chat(call)).await;
+        self.respond(answer)
+    }
+
+    /// What the gateway answers, as it goes out.
+    pub(super) fn respond(&self, answer: Result<Answer, GatewayError>) -> Response {
+        let (mut response, route) = match answer {
             Ok(Answer { body: AnswerBody::Whole(bytes), route }) => {
                 (Response::builder().content_type("application/json").body(bytes), Some(route))
             }
@@ -72,7 +78,7 @@ impl Shared {
     }
 
     /// A request as the gateway takes it.
-    async fn call(&self, request: &Request, body: Body) -> Result<ChatCall, ApiError> {
+    pub(super) async fn call(&self, request: &Request, body: Body) -> Result<ChatCall, ApiError> {
         let body = self.read(request, body).await?;
         Ok(self.call_with(request, body))
     }

@@ -100,7 +100,9 @@ impl From<&GatewayError> for ApiError {
             }
             Reason::Request(RequestError::Field { param, .. }) => answer.body.param = Some(param.clone()),
             Reason::Name(UnknownName::Tier(_)) => answer.body.param = Some("X-Xrouter-Tier".to_owned()),
-            Reason::Name(UnknownName::Preset(_)) => answer.body.param = Some("model".to_owned()),
+            Reason::Name(UnknownName::Preset(_)) | Reason::NoEmbeddings { .. } => {
+                answer.body.param = Some("model".to_owned());
+            }
             Reason::Limit { limit, .. } => {
                 answer.body.param = matches!(limit, Unsupported::Context { .. }).then(|| "messages".to_owned());
             }

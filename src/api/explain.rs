@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::catalog::Source;
+use crate::catalog::{Api, Source};
 use crate::protocol::UsageSource;
 use crate::store::{AnsweredBy, Attempt, Row, Skipped};
 
@@ -22,6 +22,7 @@ pub(super) fn explain(row: &Row) -> Vec<String> {
 
 fn decision(row: &Row) -> String {
     let by = match row.source {
+        Some(Source::Forced) if row.api == Some(Api::Embeddings) => "it embeds, which one upstream does",
         Some(Source::Forced) => "the request named it",
         Some(Source::Disabled) => "the classifier is off",
         Some(Source::Cache) => "the same question was decided before",

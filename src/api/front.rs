@@ -148,6 +148,7 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 fn mean_the_same(request: &mut Request) {
     let path = match request.uri().path() {
         "/chat/completions" => "/v1/chat/completions",
+        "/embeddings" => "/v1/embeddings",
         "/models" => "/v1/models",
         "/" => "/dashboard",
         _ => return,

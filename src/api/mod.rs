@@ -8,6 +8,7 @@ mod access;
 mod body;
 mod chat;
 mod described;
+mod embeddings;
 mod error;
 mod explain;
 mod feedback;
@@ -59,6 +60,8 @@ pub struct Shared {
 enum Tag {
     /// Chat completions, routed.
     Chat,
+    /// Texts as vectors.
+    Embeddings,
     /// What can be asked for.
     Models,
     /// Figures: totals, groups, single requests, CSV.
@@ -72,7 +75,7 @@ enum Tag {
 pub fn service(shared: Arc<Shared>) -> OpenApiService<impl poem_openapi::OpenApi, ()> {
     let parts = (
         (chat::ChatApi(shared.clone()), route::RouteApi(shared.clone()), systemone::SystemOneApi(shared.clone())),
-        models::ModelsApi(shared.clone()),
+        (embeddings::EmbeddingsApi(shared.clone()), models::ModelsApi(shared.clone())),
         usage::UsageApi(shared.clone()),
         (requests::RequestsApi(shared.clone()), feedback::FeedbackApi(shared.clone())),
         health::HealthApi(shared.clone()),

@@ -35,6 +35,32 @@ pub(super) struct ChatMessage {
     content: Option<Any<Value>>,
 }
 
+/// An embeddings request. Fields that are not listed go on as they are.
+#[derive(Object)]
+pub(super) struct EmbeddingRequest {
+    /// The model. It is replaced where the upstream has one of its own.
+    model: Option<String>,
+    /// A text, a list of texts, or tokens.
+    input: Any<Value>,
+    /// `float` or `base64`.
+    encoding_format: Option<String>,
+    /// How many dimensions a vector is to have.
+    dimensions: Option<i64>,
+}
+
+/// Vectors, in OpenAI's form.
+#[derive(Object)]
+pub(super) struct EmbeddingList {
+    /// `list`
+    object: String,
+    /// One entry for each text: `{"object": "embedding", "index": 0, "embedding": [...]}`.
+    data: Vec<Any<Value>>,
+    /// The model that answered.
+    model: String,
+    /// Token counts.
+    usage: Option<Any<Value>>,
+}
+
 /// A chat answer in OpenAI's form.
 #[derive(Object)]
 pub(super) struct ChatCompletion {

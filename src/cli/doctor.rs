@@ -106,7 +106,7 @@ async fn look(sources: &Sources, findings: &mut Vec<Finding>) {
     };
     let file = sources.config_file.as_ref().filter(|_| sources.config_text.is_some());
     let from = file.map_or("the environment".to_owned(), |file| file.display().to_string());
-    findings.push(good("configuration", format!("{from}: {} upstreams", loaded.upstreams.all().count())));
+    findings.push(good("configuration", format!("{from}: {} upstreams", loaded.upstreams.called().count())));
     findings.extend(loaded.warnings.iter().map(|warning| good("warning", warning)));
     permissions(sources, findings);
     findings.push(port(&loaded).await);
@@ -182,14 +182,14 @@ async fn is_router(host: &str, port: u16) -> bool {
 
 async fn upstreams(loaded: &Loaded, findings: &mut Vec<Finding>) {
     let catalog = Catalog::embedded();
-    let client = match client(loaded.upstreams.all()) {
+    let client = match client(loaded.upstreams.called()) {
         Ok(client) => client,
         Err(failure) => {
             findings.push(bad("TLS", failure.to_string(), "check the system's certificates"));
             return;
         }
     };
-    let all = loaded.upstreams.all().map(|upstream| examine(&client, upstream, &catalog));
+    let all = loaded.upstreams.called().map(|upstream| examine(&client, upstream, &catalog));
     findings.extend(join_all(all).await.into_iter().flatten());
 }
 

@@ -16,7 +16,7 @@ use toml_edit::{DocumentMut, Item, Table, value};
 use super::usage::period;
 use super::{Failure, HistoryFile, load};
 use crate::app;
-use crate::catalog::{Source, Step, Tier};
+use crate::catalog::{Api, Source, Step, Tier};
 use crate::protocol::Timestamp;
 use crate::routing::{Embedded, Input, Model, Thresholds};
 use crate::store::{Feedback, Filter, Opinion, Row, Store};
@@ -187,7 +187,8 @@ async fn requests(store: &Store, filter: &Filter) -> Result<Vec<Request>, Failur
     let (mut found, mut before) = (Vec::new(), None);
     loop {
         let page = store.page(filter, before, PAGE).await?;
-        found.extend(page.rows.into_iter().map(Request::from));
+        let decided = page.rows.into_iter().filter(|row| row.api != Some(Api::Embeddings));
+        found.extend(decided.map(Request::from));
         before = page.next;
         if before.is_none() || found.len() >= MOST_ROWS {
             break;

@@ -67,7 +67,7 @@ impl Models {
         let mut known = Vec::new();
         let mut targets = Vec::new();
         if !sources.is_empty() {
-            for upstream in super::load(&sources)?.upstreams.all() {
+            for upstream in super::load(&sources)?.upstreams.called() {
                 known.push(upstream.name.clone());
                 let is_meant = self.of.as_ref().is_none_or(|of| {
                     [upstream.name.as_str(), upstream.tier.as_str(), upstream.provider.as_str()].contains(&of.as_str())

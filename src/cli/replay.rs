@@ -11,7 +11,7 @@ use console::style;
 use super::usage::period;
 use super::{Failure, HistoryFile, load};
 use crate::app;
-use crate::catalog::{ByTier, Catalog, NanoUsd, Tier};
+use crate::catalog::{Api, ByTier, Catalog, NanoUsd, Tier};
 use crate::gateway::{Recall, Retold, marks_of, tier_prices};
 use crate::protocol::Timestamp;
 use crate::providers::Target;
@@ -87,7 +87,9 @@ impl Replay {
         let mut before = None;
         loop {
             let page = store.page(&filter, before, PAGE).await?;
-            page.rows.iter().for_each(|row| judge.look(row, &mut outcome));
+            // Of embeddings nothing was decided.
+            let decided = page.rows.iter().filter(|row| row.api != Some(Api::Embeddings));
+            decided.for_each(|row| judge.look(row, &mut outcome));
             before = page.next;
             if before.is_none() {
                 break;

@@ -22,7 +22,11 @@ pub fn example() -> String {
         toml::from_str(include_str!("../../config/default.toml")).expect("config/default.toml parses: a test reads it");
     let mut text = HEAD.to_owned();
     for (name, table) in schema::members(schema::json_schema()) {
-        write_table(&mut text, name, table, &defaults[name]);
+        if name == "embeddings" {
+            write_reference(&mut text, name, table);
+        } else {
+            write_table(&mut text, name, table, &defaults[name]);
+        }
     }
     text
 }
@@ -47,9 +51,7 @@ fn write_table(text: &mut String, name: &str, table: &'static Value, defaults: &
     for (key, schema) in tables {
         let name = format!("{name}.{key}");
         if name == "tiers.medium" || name == "tiers.frontier" {
-            text.push('\n');
-            describe(text, schema);
-            let _ = writeln!(text, "[{name}]\n# The keys of [tiers.cheap].");
+            write_reference(text, &name, schema);
         } else {
             write_table(text, &name, schema, &defaults[key]);
         }
@@ -59,6 +61,13 @@ fn write_table(text: &mut String, name: &str, table: &'static Value, defaults: &
             "\n# A tier with several upstreams has a list instead:\n# [[tiers.cheap.upstreams]]\n# provider = \"groq\"\n# … and the other keys above\n",
         );
     }
+}
+
+/// A table of an upstream, all of whose keys stand elsewhere.
+fn write_reference(text: &mut String, name: &str, table: &'static Value) {
+    text.push('\n');
+    describe(text, table);
+    let _ = writeln!(text, "[{name}]\n# The keys of [tiers.cheap].");
 }
 
 /// Whether a key is a table of its own. Prices and headers are written on one line.

@@ -60,6 +60,9 @@ pub struct Config {
     pub routing: Routing,
     /// Where each tier's requests go.
     pub tiers: Tiers,
+    /// Where embeddings come from. Unset: from the first upstream that lists the model.
+    #[serde(default)]
+    pub embeddings: UpstreamConfig,
     /// Defaults for upstreams that do not say otherwise.
     pub upstream_defaults: UpstreamDefaults,
     /// Conversations keep their tier.
@@ -104,6 +107,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         classifier,
         routing: _,
         tiers: _,
+        embeddings: _,
         upstream_defaults: _,
         session,
         cache,

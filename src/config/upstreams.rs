@@ -103,6 +103,8 @@ pub struct ClassifierEndpoint {
 pub struct Upstreams {
     /// By tier, each tier in the order of the configuration.
     pub tiers: [Vec<Upstream>; 3],
+    /// The upstream that embeds, if one is configured for that.
+    pub embeddings: Option<Upstream>,
     /// The model that classifies.
     pub classifier: Option<ClassifierEndpoint>,
     /// Whether the next tier up is tried.
@@ -117,7 +119,12 @@ impl Upstreams {
         &self.tiers[tier as usize]
     }
 
-    /// Every upstream, weakest tier first.
+    /// Every upstream that is called for requests: those of the tiers, and the one that embeds.
+    pub fn called(&self) -> impl Iterator<Item = &Upstream> {
+        self.all().chain(&self.embeddings)
+    }
+
+    /// Every upstream of a tier, weakest tier first.
     pub fn all(&self) -> impl Iterator<Item = &Upstream> {
         self.tiers.iter().flatten()
     }
@@ -136,12 +143,20 @@ pub(super) fn resolve(
 ) -> Option<Upstreams> {
     let before = problems.len();
     let mut resolver = Resolver { config, merged, folder, problems, classifier: None, warnings: Vec::new() };
+    // Before the classifier's endpoint is known: a server of both has a model for each.
+    let embeddings = resolver.embeddings();
     if config.classifier.asks_a_model() {
         resolver.classifier = resolver.classifier_endpoint(&config.classifier);
     }
     let tiers = Tier::ALL.map(|tier| resolver.tier(tier));
     let Resolver { classifier, warnings, problems, .. } = resolver;
-    (problems.len() == before).then(|| Upstreams { tiers, classifier, fallback: config.tiers.fallback, warnings })
+    (problems.len() == before).then(|| Upstreams {
+        tiers,
+        embeddings,
+        classifier,
+        fallback: config.tiers.fallback,
+        warnings,
+    })
 }
 
 struct Resolver<'a> {
@@ -176,6 +191,22 @@ impl Resolver<'_> {
         let api_key =
             secret::resolve("classifier", classifier.api_key.as_ref(), file, self.folder, self.merged, self.problems);
         Some(ClassifierEndpoint { endpoint, api_key, model: classifier.model.clone()? })
+    }
+
+    fn embeddings(&mut self) -> Option<Upstream> {
+        let written = &self.config.embeddings;
+        if *written == UpstreamConfig::default() {
+            return None;
+        }
+        let upstream = self.upstream(Tier::Cheap, "embeddings", written)?;
+        if matches!(upstream.provider, Provider::Anthropic | Provider::Gemini | Provider::Cohere) {
+            let message = format!("{} has no embeddings in OpenAI's form at this address", upstream.provider);
+            let hint = "set provider = \"openai_compatible\" and base_url to the root of its OpenAI-compatible API, \
+                        if it has one";
+            self.problem("embeddings.provider", message, hint);
+            return None;
+        }
+        Some(upstream)
     }
 
     fn tier(&mut self, tier: Tier) -> Vec<Upstream> {

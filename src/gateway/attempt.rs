@@ -88,29 +88,11 @@ impl Gateway {
                     let route = record.route();
                     return Ok(Answer { route, body: AnswerBody::Stream(Box::new(opening.with(record))) });
                 }
-                Err(mut error) => {
-                    error.redact(target.upstream.secrets());
-                    error
-                }
+                Err(error) => failed(error, target, &mut record),
             };
-            let status = match &error {
-                ProviderError::Status { status, .. } => Some(*status),
-                _ => None,
-            };
-            record.failed(status, error.code());
-            let verdict = error.verdict();
-            let is_refused = verdict == Verdict::Client;
-            let failed = UpstreamFailed {
-                tier: target.upstream.tier,
-                upstream: name,
-                provider: target.upstream.provider,
-                error_type: error.code(),
-                message: &error.public_message(),
-                meaning: if is_refused { Meaning::Refused } else { Meaning::Failed },
-            };
-            failed.tell(record.attempts(), record.metrics());
+            let is_refused = error.verdict() == Verdict::Client;
             last = Reason::Upstream { error, upstream: name.clone() };
-            if verdict == Verdict::Client {
+            if is_refused {
                 break;
             }
         }
@@ -203,16 +185,37 @@ impl Gateway {
         stream: bool,
         body: Bytes,
     ) -> Result<Reply, ProviderError> {
-        let mut reply = self.client.chat(ask.target, ask.model, stream, body, trace).await?;
-        if reply.status.is_success() {
-            return Ok(reply);
-        }
-        let text = reply.body().await.unwrap_or_default();
-        // Before it is cut to a length that can be shown: half of a key is too much.
-        let text = without_secrets(text, ask.target.upstream.secrets());
-        let status = reply.status.as_u16();
-        Err(providers::read_error(ask.target.upstream.provider, status, &reply.headers, &text))
+        let reply = self.client.chat(ask.target, ask.model, stream, body, trace).await?;
+        if reply.status.is_success() { Ok(reply) } else { Err(refusal(reply, ask.target).await) }
     }
+}
+
+/// Records and tells that an upstream call failed; returns the error without what nobody may see.
+pub(super) fn failed(mut error: ProviderError, target: &Target, record: &mut Record) -> ProviderError {
+    error.redact(target.upstream.secrets());
+    let status = match &error {
+        ProviderError::Status { status, .. } => Some(*status),
+        _ => None,
+    };
+    record.failed(status, error.code());
+    let failed = UpstreamFailed {
+        tier: target.upstream.tier,
+        upstream: &target.upstream.name,
+        provider: target.upstream.provider,
+        error_type: error.code(),
+        message: &error.public_message(),
+        meaning: if error.verdict() == Verdict::Client { Meaning::Refused } else { Meaning::Failed },
+    };
+    failed.tell(record.attempts(), record.metrics());
+    error
+}
+
+/// The error that an answer with an error's status is.
+pub(super) async fn refusal(mut reply: Reply, target: &Target) -> ProviderError {
+    let text = reply.body().await.unwrap_or_default();
+    // Before it is cut to a length that can be shown: half of a key is too much.
+    let text = without_secrets(text, target.upstream.secrets());
+    providers::read_error(target.upstream.provider, reply.status.as_u16(), &reply.headers, &text)
 }
 
 /// An error's body without what the upstream was called with, which some repeat.
@@ -256,6 +259,7 @@ impl Reason {
             return match self {
                 Reason::NoUpstream(_) => (503, "no_upstream"),
                 Reason::Limit { limit, .. } => (400, limit.code()),
+                Reason::NoEmbeddings { .. } => (404, "model_not_found"),
                 _ => (400, "invalid_request"),
             };
         };

@@ -9,7 +9,7 @@ use super::{ChatCall, Gateway};
 use crate::cache::{Key, Remembered};
 use crate::catalog::{Judge, Step, Tier};
 use crate::protocol::{ChatRequest, TokenUsage};
-use crate::routing::{self, Classified, Classifier, Decided, Facts, Input, Named, UnknownName, Verdict};
+use crate::routing::{self, Classified, Classifier, Decided, Decision, Facts, Input, Named, UnknownName, Verdict};
 use crate::store::Features;
 
 /// A decision, what it took, and what is kept of it.
@@ -27,6 +27,21 @@ pub(super) struct Settled {
     pub(super) features: Features,
     /// The conversation that the request belongs to.
     pub(super) held: Option<Held>,
+}
+
+impl Settled {
+    /// A decision that nothing was looked at for.
+    pub(super) fn without_asking(decision: Decision) -> Self {
+        Settled {
+            decided: decision.into(),
+            asked: false,
+            usage: TokenUsage::default(),
+            failure: None,
+            classify_us: 0,
+            features: Features::default(),
+            held: None,
+        }
+    }
 }
 
 impl Gateway {

@@ -8,6 +8,7 @@ mod attempt;
 mod bill;
 mod classifier_call;
 mod decide;
+mod embeddings;
 mod estimate;
 mod keeping;
 mod models;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::cache::{Answers, Cache};
-use crate::catalog::{ByTier, Catalog, Source, Tier};
+use crate::catalog::{Api, ByTier, Catalog, Source, Tier};
 use crate::config::Strategy;
 use crate::protocol::{Arrival, Caller, ChatRequest, RequestError, RequestId};
 use crate::providers::{Client, Pictures, ProviderError, Target, TurnStore};
@@ -54,7 +55,7 @@ pub use stream::Meter;
 pub use warm::keep_warm;
 
 use decide::Settled;
-use record::{Record, end};
+use record::{Opening, Record, end};
 use requirements::Requirements;
 use response_cache::Found;
 
@@ -63,6 +64,8 @@ use response_cache::Found;
 pub struct Gateway {
     /// The upstreams by tier.
     pub tiers: ByTier<Vec<Arc<Target>>>,
+    /// The upstream that embeds, if one is configured for that.
+    pub embeddings: Option<Arc<Target>>,
     /// Whether the next tier up is tried.
     pub fallback: bool,
     /// What decides.
@@ -210,6 +213,14 @@ pub enum Reason {
         /// What keeps the strongest.
         limit: Unsupported,
     },
+    /// No upstream is known for embeddings of this model.
+    #[error(
+        "no upstream is known for embeddings of the model `{model}`: set [embeddings], or name a model that an upstream lists"
+    )]
+    NoEmbeddings {
+        /// The model that the client named; empty if it named none.
+        model: String,
+    },
     /// No upstream of the decided tier is configured.
     #[error("no upstream is configured for the {0} tier")]
     NoUpstream(Tier),
@@ -255,7 +266,8 @@ impl Gateway {
         }
         .tell(&self.listeners.metrics);
         let session = session_name(&request, &call, &settled);
-        let mut record = Record::open(self, &request, &call, settled, session);
+        let opening = Opening { api: Api::Chat, model: &request.model, stream: request.stream };
+        let mut record = Record::open(self, &opening, &call, settled, session);
         if plan.is_impossible
             && let Some(limit) = plan.limit
         {

@@ -15,8 +15,8 @@ use super::outcome::{Ended, Listeners, Outcome};
 use super::sessions::Held;
 use super::{ChatCall, Gateway, Route};
 use crate::cache::Kept;
-use crate::catalog::Tier;
-use crate::protocol::{Arrival, ChatRequest, TokenUsage, UsageSource, first_chars};
+use crate::catalog::{Api, Tier};
+use crate::protocol::{Arrival, TokenUsage, UsageSource, first_chars};
 use crate::providers::Target;
 use crate::store::{AnsweredBy, Attempt, Row, Skipped};
 use crate::telemetry::Metrics;
@@ -74,11 +74,20 @@ fn short(model: &str) -> String {
     first_chars(model, LONGEST_MODEL).to_owned()
 }
 
+/// What a request asks for, as far as its row tells it.
+#[derive(Debug)]
+pub(super) struct Opening<'a> {
+    pub(super) api: Api,
+    /// The model that the client named.
+    pub(super) model: &'a str,
+    pub(super) stream: bool,
+}
+
 impl Record {
     /// Opens the row of a request that was decided.
     pub(super) fn open(
         gateway: &Gateway,
-        request: &ChatRequest<'_>,
+        opening: &Opening<'_>,
         call: &ChatCall,
         settled: Settled,
         session: Option<String>,
@@ -96,8 +105,9 @@ impl Record {
             score: decision.score,
             confidence: decision.confidence,
             reason: Some(decision.reason),
-            requested_model: short(&request.model),
-            stream: request.stream,
+            requested_model: short(opening.model),
+            stream: opening.stream,
+            api: Some(opening.api),
             features,
             asked_classifier: asked,
             classifier_usage: usage,
@@ -106,9 +116,10 @@ impl Record {
         });
         gateway.listeners.store.opened();
         Begun.tell(&gateway.listeners.metrics);
-        let frontier = gateway.tiers[Tier::Frontier].first();
+        // No tier but its own can embed: there is nothing to compare with.
+        let frontier = gateway.tiers[Tier::Frontier].first().filter(|_| opening.api == Api::Chat);
         let frontier = frontier.and_then(|target| {
-            let model = target.upstream.model.as_deref().unwrap_or(&request.model);
+            let model = target.upstream.model.as_deref().unwrap_or(opening.model);
             target.price(&gateway.catalog, model)
         });
         let record = Record {

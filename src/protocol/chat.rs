@@ -9,6 +9,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::patch::{patched, present, span_in};
 use super::text::Text;
 
 /// The body of `POST /v1/chat/completions`, as far as it is looked at. Everything else stays in
@@ -163,11 +164,6 @@ impl<'a> Wire<'a> {
     }
 }
 
-/// A member that is there, `null` included: its place must be known to write over it.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&'de RawValue>::deserialize(deserializer).map(Some)
-}
-
 #[derive(Deserialize)]
 struct StreamOptions {
     #[serde(default)]
@@ -255,30 +251,12 @@ impl<'a> ChatRequest<'a> {
             (UsageChunk::Remove, Some(span)) => edits.push((member_around(self.body, span), String::new())),
             (UsageChunk::Remove, None) | (UsageChunk::Leave, _) => {}
         }
-        edits.sort_by_key(|(span, _)| span.start);
-        let open = self.body.find('{').expect("a parsed request is an object") + 1;
-        let mut patched = String::with_capacity(self.body.len() + front.len() + 64);
-        patched.push_str(&self.body[..open]);
-        patched.push_str(&front);
-        let mut at = open;
-        for (span, text) in edits {
-            patched.push_str(&self.body[at..span.start]);
-            patched.push_str(&text);
-            at = span.end;
-        }
-        patched.push_str(&self.body[at..]);
-        Bytes::from(patched)
+        patched(self.body, &front, edits)
     }
 }
 
 fn malformed(reason: String, param: Option<&'static str>) -> RequestError {
     RequestError::Malformed { reason, param }
-}
-
-/// Where a slice of `whole` stands in it.
-fn span_in(whole: &str, part: &str) -> Range<usize> {
-    let start = part.as_ptr().addr() - whole.as_ptr().addr();
-    start..start + part.len()
 }
 
 /// `stream_options` with `include_usage` set, its other members kept.

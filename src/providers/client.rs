@@ -148,9 +148,33 @@ impl Client {
         body: Bytes,
         trace: Option<&TraceContext>,
     ) -> Result<Reply, ProviderError> {
+        self.call(target, target.uri(model, stream)?, body, trace).await
+    }
+
+    /// Sends an embeddings request to a target, in the same way.
+    ///
+    /// # Errors
+    /// No connection, or it broke.
+    pub async fn embed(
+        &self,
+        target: &Target,
+        model: &str,
+        body: Bytes,
+        trace: Option<&TraceContext>,
+    ) -> Result<Reply, ProviderError> {
+        self.call(target, target.embeddings_uri(model)?, body, trace).await
+    }
+
+    async fn call(
+        &self,
+        target: &Target,
+        uri: Uri,
+        body: Bytes,
+        trace: Option<&TraceContext>,
+    ) -> Result<Reply, ProviderError> {
         let upstream = &target.upstream;
         let kind = (upstream.timeouts.connect, upstream.endpoint.is_local());
-        let mut request = request(Method::POST, target.uri(model, stream)?, body);
+        let mut request = request(Method::POST, uri, body);
         target.sign(&mut request);
         if let Some((parent, state)) = trace.map(TraceContext::headers) {
             let state = state.and_then(|state| HeaderValue::try_from(state).ok());

@@ -39,6 +39,7 @@ pub use error::{ProviderError, Verdict};
 pub use error_body::{is_error, read_error};
 pub use framing::{Frames, Framing};
 pub use listing::{Listed, page as list_page};
+pub use openai::read_embeddings;
 pub use original::Original;
 pub use pictures::{PictureError, Pictures, Wanted};
 pub(crate) use retry_after::whole_seconds;

@@ -112,11 +112,30 @@ impl Target {
                 }
                 url
             }
-            Dialect::Openai => match quirks(self.upstream.provider).call.at {
-                CallAt::Deployment => self.azure(model),
-                CallAt::ChatCompletions => self.below(&["chat", "completions"]),
-            },
+            Dialect::Openai => self.operation(model, &["chat", "completions"]),
         }
+    }
+
+    /// Where an operation of OpenAI's dialect is asked for.
+    fn operation(&self, model: &str, operation: &[&str]) -> Url {
+        match quirks(self.upstream.provider).call.at {
+            CallAt::Deployment => self.azure(model, operation),
+            CallAt::ChatCompletions => self.below(operation),
+        }
+    }
+
+    /// Whether it has an embeddings API in OpenAI's form.
+    #[must_use]
+    pub fn embeds(&self) -> bool {
+        self.dialect == Dialect::Openai
+    }
+
+    /// Where embeddings of a model are asked for, as it is sent.
+    ///
+    /// # Errors
+    /// The address cannot be used.
+    pub(super) fn embeddings_uri(&self, model: &str) -> Result<Uri, ProviderError> {
+        uri(self.upstream.provider, &self.operation(model, &["embeddings"]))
     }
 
     /// Where its models are listed; a cursor is added by the caller.
@@ -149,18 +168,18 @@ impl Target {
 
     /// Azure's four kinds of base URL: a resource, one with `/openai`, a whole deployment, and the newer `/openai/v1`
     /// that names no version. `services.ai.azure.com/models` is the fifth.
-    fn azure(&self, model: &str) -> Url {
+    fn azure(&self, model: &str, operation: &[&str]) -> Url {
         if self.upstream.azure_version().is_none() {
-            return self.below(&["chat", "completions"]);
+            return self.below(operation);
         }
         let path = self.root.path().trim_end_matches('/').to_owned();
         let deployment = self.upstream.deployment.as_deref().unwrap_or(model);
         let mut url = if path.contains("/deployments/") || path.ends_with("/models") {
-            self.below(&["chat", "completions"])
+            self.below(operation)
         } else if path.ends_with("/openai") {
-            self.below(&["deployments", deployment, "chat", "completions"])
+            self.below(&[&["deployments", deployment], operation].concat())
         } else {
-            self.below(&["openai", "deployments", deployment, "chat", "completions"])
+            self.below(&[&["openai", "deployments", deployment], operation].concat())
         };
         self.dated(&mut url);
         url

@@ -39,6 +39,13 @@ pub struct Decided {
     pub raised: u64,
 }
 
+impl From<Decision> for Decided {
+    /// A decision for which nothing was looked at.
+    fn from(decision: Decision) -> Self {
+        Decided { decision, held: None, looked: 0, unknown: Vec::new(), pin: None, raised: 0 }
+    }
+}
+
 impl Policy {
     /// Decides. `prices` are those of each tier's first upstream, nothing where they are unknown; they are looked at only
     /// for a conversation that could go down.

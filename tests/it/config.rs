@@ -201,7 +201,7 @@ fn errors_name_the_key_the_place_and_what_is_allowed_all_at_once() {
 
 #[test]
 fn what_is_missing_or_cannot_be_called_is_named() {
-    let cases: [(&str, &[(&str, &str)], &str); 8] = [
+    let cases: [(&str, &[(&str, &str)], &str); 9] = [
         (
             "",
             &[],
@@ -232,6 +232,11 @@ fn what_is_missing_or_cannot_be_called_is_named() {
             "[tiers.cheap]\napi_key_file = \"/no/such\"\nbase_url = \"http://x\"",
             &[],
             "tiers.cheap.api_key_file: cannot read `/no/such`",
+        ),
+        (
+            "[embeddings]\nprovider = \"anthropic\"",
+            &[],
+            "embeddings.provider: anthropic has no embeddings in OpenAI's form",
         ),
         ("[classifier]\nkind = \"llm\"", &[], "classifier.base_url: is not set, and the classifier is a model"),
     ];
@@ -350,7 +355,7 @@ fn the_example_names_every_key_parses_and_equals_the_defaults() {
 #[test]
 fn the_schema_describes_every_key() {
     let schema = config::json_schema();
-    assert_eq!(schema["properties"].as_object().unwrap().len(), 11);
+    assert_eq!(schema["properties"].as_object().unwrap().len(), 12);
     let text = schema.to_string();
     assert!(text.contains("body_limit") && text.contains("Largest request body, in bytes."));
 }

@@ -23,6 +23,7 @@ mod decisions;
 mod dialects;
 mod docs;
 mod doctor;
+mod embeddings;
 mod fallback;
 mod fuzz;
 mod golden;

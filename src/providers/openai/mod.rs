@@ -7,6 +7,7 @@
 mod answer;
 mod azure;
 mod compatible;
+mod embeddings;
 mod groq;
 mod messages;
 mod mistral;
@@ -23,6 +24,7 @@ mod whole;
 mod xrouter;
 
 pub(super) use answer::Normaliser;
+pub use embeddings::read_embeddings;
 pub(super) use quirks::{CallAt, Key, quirks};
 pub(super) use request::encode;
 pub(super) use whole::whole;
