@@ -12,15 +12,13 @@ use poem_openapi::{ApiResponse, OpenApi};
 use tracing::Span;
 
 use super::body::JsonBody;
+use super::conversation::Names;
 use super::schema::{ChatCompletion, ChatCompletionRequest};
 use super::{ApiError, Shared, Tag, body};
-use crate::gateway::{Answer, AnswerBody, CacheControl, ChatCall, GatewayError, LONGEST_SESSION, Meter, Route};
+use crate::gateway::{Answer, AnswerBody, CacheControl, ChatCall, GatewayError, Meter, Route};
 use crate::protocol::{Arrival, Caller, RequestId};
 use crate::routing::TIER_HEADER;
 use crate::telemetry::spans::TraceContext;
-
-/// The header that names the conversation.
-const SESSION_HEADER: &str = "x-xrouter-session";
 
 /// Microseconds that an answer waited for upstreams, up to the first event of a stream.
 #[derive(Debug, Clone, Copy)]
@@ -87,11 +85,13 @@ impl Shared {
     pub(super) fn call_with(&self, request: &Request, body: Bytes) -> ChatCall {
         let arrival = request.extensions().get::<Arrival>().copied().unwrap_or_else(Arrival::now);
         let tier = request.headers().get(TIER_HEADER).and_then(|value| value.to_str().ok());
+        let Names { session, agent } = Names::of(request.headers());
         ChatCall {
             body,
             request_id: request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::fresh),
             tier_header: tier.map(str::to_owned),
-            session: session(request),
+            session,
+            agent,
             caller: request.extensions().get::<Caller>().cloned().unwrap_or_default(),
             headers: self.rule_headers(request),
             cache_control: cache_control(request),
@@ -149,12 +149,6 @@ impl Shared {
             headers.insert(DROPPED, names);
         }
     }
-}
-
-/// The conversation that the client names.
-fn session(request: &Request) -> Option<String> {
-    let name = request.headers().get(SESSION_HEADER)?.to_str().ok()?.trim();
-    (!name.is_empty()).then(|| name.chars().take(LONGEST_SESSION).collect())
 }
 
 /// The trace that the request is part of.

@@ -7,6 +7,7 @@
 mod access;
 mod body;
 mod chat;
+mod conversation;
 mod described;
 mod embeddings;
 mod error;

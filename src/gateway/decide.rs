@@ -127,7 +127,7 @@ impl Gateway {
     /// The conversation of a request, as it begins a step of it.
     async fn begin_step(&self, request: &ChatRequest<'_>, call: &ChatCall) -> Option<Held> {
         let named = call.session.as_deref();
-        let key = self.listeners.sessions.key(request, named, &call.caller)?;
+        let key = self.listeners.sessions.key(request, named, call.agent.as_deref(), &call.caller)?;
         let goes_on = named.is_some()
             || request.wishes.session_id.is_some()
             || request.messages.iter().any(|message| message.role == "assistant");

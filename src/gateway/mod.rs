@@ -118,8 +118,10 @@ pub struct ChatCall {
     pub request_id: RequestId,
     /// What `X-Xrouter-Tier` says.
     pub tier_header: Option<String>,
-    /// The conversation that `X-Xrouter-Session` names.
+    /// The conversation that a header names.
     pub session: Option<String>,
+    /// The sub-agent that a header names: its conversation is one of its own within that.
+    pub agent: Option<String>,
     /// Who makes it.
     pub caller: Caller,
     /// Those of its headers that rules look at, names in lower case.

@@ -108,6 +108,7 @@ impl Record {
             requested_model: short(opening.model),
             stream: opening.stream,
             api: Some(opening.api),
+            agent: call.agent.clone(),
             features,
             asked_classifier: asked,
             classifier_usage: usage,

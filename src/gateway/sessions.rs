@@ -96,12 +96,22 @@ impl Sessions {
 
     /// The conversation of a request: by the name that the client gave, else by how it begins.
     ///
-    /// `prompt_cache_key` is often shared by many conversations: it counts together with how one begins.
-    pub(super) fn key(&self, request: &ChatRequest<'_>, named: Option<&str>, caller: &Caller) -> Option<SessionKey> {
+    /// A sub-agent's conversation is one of its own. `prompt_cache_key` is often shared by many conversations: it counts together with how one begins.
+    pub(super) fn key(
+        &self,
+        request: &ChatRequest<'_>,
+        named: Option<&str>,
+        agent: Option<&str>,
+        caller: &Caller,
+    ) -> Option<SessionKey> {
         self.pins.as_ref()?;
         let mut hash = FieldHash::default();
         let mut add = |part: &str| hash.add(part);
         add(caller.scope());
+        if let Some(agent) = agent {
+            add("agent");
+            add(agent);
+        }
         if let Some(named) = named.or(request.wishes.session_id.as_deref()) {
             add("named");
             add(named);

@@ -195,3 +195,18 @@ async fn an_outage_is_passed_by_and_the_conversation_comes_back() {
     assert_eq!(app.http.chat(&easy).await.route().1, "medium");
     assert_eq!(app.http.chat(&easy).await.route().1, "cheap");
 }
+
+#[tokio::test]
+async fn a_conversation_is_known_by_its_clients_own_header_and_a_sub_agent_has_one_of_its_own() {
+    let fleet = Fleet::start().await;
+    let app = TestApp::start(&fleet.toml(STAY)).await;
+    let main = app.http.with("session-id", "s-1").with("thread-id", "s-1");
+    let helper = app.http.with("session-id", "s-1").with("thread-id", "t-2");
+    let easy = conversation(&["and what is the capital of Spain?"]);
+    assert_eq!(main.chat(&conversation(&[HARD])).await.route().1, "frontier");
+    assert_eq!(helper.chat(&easy).await.route().1, "cheap", "a sub-agent is not held by its parent");
+    assert_eq!(main.chat(&easy).await.route().1, "frontier", "and does not move it");
+    let rows = app.rows().await;
+    let told: Vec<_> = rows.iter().map(|row| (row.session.as_deref(), row.agent.as_deref())).collect();
+    assert_eq!(told, [(Some("s-1"), None), (Some("s-1"), Some("t-2")), (Some("s-1"), None)]);
+}
