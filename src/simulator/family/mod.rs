@@ -19,6 +19,7 @@ mod together;
 
 pub(super) use dress::{dress, first_events, usage_with_finish};
 pub(super) use errors::error;
+pub(super) use openai::reasons;
 
 use serde_json::Value;
 

@@ -126,6 +126,11 @@ fn effort(asked: &Value) -> Checked {
     Ok(())
 }
 
+/// Whether one of OpenAI's models reasons.
+pub(in super::super) fn reasons(model: &str) -> bool {
+    Family::of(model).reasons()
+}
+
 /// What the name of one of OpenAI's models says about it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Family<'a> {

@@ -7,7 +7,9 @@ mod completions;
 mod embeddings;
 mod form;
 mod models;
+mod responses;
 mod serve;
+mod shape;
 mod text;
 
 pub(super) use serve::routes;
@@ -37,6 +39,8 @@ struct Scene<'a> {
     model: &'a str,
     /// How many requests there were, which makes ids differ.
     number: u64,
+    /// Share of the output that is reasoning, in percent.
+    reasoning_percent: u64,
 }
 
 /// An answer, written down.

@@ -10,12 +10,15 @@ use super::super::delivery::{halved, receive, respond, scripted, streamed, whole
 use super::super::turn::Refusal;
 use super::super::voice::Voice;
 use super::super::{Reply, Shared};
-use super::{Checked, Endpoint, Scene, Sent, completions, embeddings, form};
+use super::{Checked, Endpoint, Scene, Sent, completions, embeddings, form, responses};
 use crate::catalog::Provider;
 
 /// Adds the endpoints below a prefix.
 pub(in super::super) fn routes(routes: Route, prefix: &str) -> Route {
-    routes.at(format!("{prefix}/embeddings"), post(embed)).at(format!("{prefix}/completions"), post(complete))
+    routes
+        .at(format!("{prefix}/embeddings"), post(embed))
+        .at(format!("{prefix}/completions"), post(complete))
+        .at(format!("{prefix}/responses"), post(respond_to))
 }
 
 #[handler]
@@ -26,6 +29,11 @@ async fn embed(request: &Request, body: Body, Data(shared): Data<&Arc<Shared>>) 
 #[handler]
 async fn complete(request: &Request, body: Body, Data(shared): Data<&Arc<Shared>>) -> Response {
     serve(shared.clone(), request, body, &completions::ENDPOINT).await
+}
+
+#[handler]
+async fn respond_to(request: &Request, body: Body, Data(shared): Data<&Arc<Shared>>) -> Response {
+    serve(shared.clone(), request, body, &responses::ENDPOINT).await
 }
 
 async fn serve(shared: Arc<Shared>, request: &Request, body: Body, endpoint: &Endpoint) -> Response {
@@ -45,7 +53,8 @@ async fn serve(shared: Arc<Shared>, request: &Request, body: Body, endpoint: &En
     let own = shared.profile.model.as_str();
     let model = if own.is_empty() { asked["model"].as_str().unwrap_or_default() } else { own };
     let number = shared.counts.borrow().requests;
-    let written = (endpoint.answer)(&Scene { asked: &asked, reply: &reply, model, number });
+    let reasoning_percent = shared.profile.reasoning_percent;
+    let written = (endpoint.answer)(&Scene { asked: &asked, reply: &reply, model, number, reasoning_percent });
     let usage = (reply != Reply::WithoutUsage).then_some(written.usage);
     match written.sent {
         Sent::Halved(answer) => halved(shared, answer.to_string(), usage, &reply).await,

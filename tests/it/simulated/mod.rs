@@ -2,6 +2,8 @@
 
 mod completions;
 mod embeddings;
+mod responses;
+mod responses_refused;
 
 use serde_json::{Value, json};
 use xrouter::catalog::Provider;
