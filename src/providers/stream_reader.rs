@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
 use bytes::Bytes;
+use memchr::memmem::Finder;
 use reqwest::header::HeaderMap;
 
 use super::dialect::{Asked, Dialect};
@@ -302,8 +302,13 @@ impl StreamReader {
     /// Reads what an event of OpenAI's dialect tells; whether it goes out.
     fn look(&mut self, data: &[u8], listener: Listener<'_>) -> Result<bool, ProviderError> {
         listener(data);
-        let Marks { wrong, telling } = Marks::of(data);
-        if !telling && self.has_output {
+        // A quote inside of a text is escaped, so this is a name or a whole value.
+        let wrong = NAMES.error.find(data).is_some();
+        let telling = wrong
+            || !self.has_output
+            || has_member(data, &NAMES.usage, b'{')
+            || has_member(data, &NAMES.finish_reason, b'"');
+        if !telling {
             return Ok(true);
         }
         let view = serde_json::from_slice::<ChunkView<'_>>(data);
@@ -416,37 +421,27 @@ fn error_in_stream(provider: Provider, data: &[u8]) -> ProviderError {
     read_error(provider, 200, &none, data)
 }
 
-/// What a chunk may hold besides more of the answer, told without reading it.
-struct Marks {
-    /// It may be an error.
-    wrong: bool,
-    /// It must be read: it may be an error, ends the answer, or has its usage.
-    telling: bool,
+/// Names of members that a chunk is looked through for. Made once: making one costs more than looking through a chunk.
+struct Names {
+    error: Finder<'static>,
+    usage: Finder<'static>,
+    finish_reason: Finder<'static>,
 }
 
-/// Names that a chunk is looked through for, and with which byte a value begins that counts.
-static NAMES: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    AhoCorasick::new(["\"error\"", "\"usage\"", "\"finish_reason\""]).expect("three short names make an automaton")
+static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
+    error: Finder::new("\"error\""),
+    usage: Finder::new("\"usage\""),
+    finish_reason: Finder::new("\"finish_reason\""),
 });
-const OPENINGS: [Option<u8>; 3] = [None, Some(b'{'), Some(b'"')];
 
-impl Marks {
-    /// A quote inside of a text is escaped, so that what is found is a name or a whole value.
-    fn of(json: &[u8]) -> Self {
-        let mut marks = Marks { wrong: false, telling: false };
-        for name in NAMES.find_iter(json) {
-            let opening = OPENINGS[name.pattern().as_usize()];
-            marks.wrong |= opening.is_none();
-            marks.telling |= opening.is_none_or(|opening| has_value(&json[name.end()..], opening));
-        }
-        marks
-    }
-}
-
-/// Whether a member's value, after its name, begins with a byte.
-fn has_value(after: &[u8], opening: u8) -> bool {
-    let mut rest = after.iter().filter(|byte| !byte.is_ascii_whitespace());
-    rest.next() == Some(&b':') && rest.next() == Some(&opening)
+/// Whether JSON text has a member whose value begins with `opening`. An escaped quote before the name
+/// cannot match, as its closing one is escaped too.
+fn has_member(json: &[u8], name: &Finder<'_>, opening: u8) -> bool {
+    name.find_iter(json).any(|at| {
+        let rest = &json[at + name.needle().len()..];
+        let mut rest = rest.iter().skip_while(|byte| byte.is_ascii_whitespace());
+        rest.next() == Some(&b':') && rest.find(|byte| !byte.is_ascii_whitespace()) == Some(&opening)
+    })
 }
 
 #[cfg(test)]
@@ -454,17 +449,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chunk_is_read_where_it_tells_more_than_the_answer() {
-        for (json, wrong, telling) in [
-            (r#"{"usage" : {"a":1}}"#, false, true),
-            (r#"{"usage":null,"finish_reason":null}"#, false, false),
-            (r#"{"content":"say \"usage\":{ now"}"#, false, false),
-            (r#"{"finish_reason":null,"x":{"finish_reason" : "stop"}}"#, false, true),
-            (r#"{"error":null}"#, true, true),
-            (r#"{"content":"\"error\": \"finish_reason\":\"x\""}"#, false, false),
-        ] {
-            let marks = Marks::of(json.as_bytes());
-            assert_eq!((marks.wrong, marks.telling), (wrong, telling), "{json}");
-        }
+    fn members_are_found_but_not_inside_of_texts() {
+        assert!(has_member(br#"{"usage" : {"a":1}}"#, &NAMES.usage, b'{'));
+        assert!(!has_member(br#"{"usage":null}"#, &NAMES.usage, b'{'));
+        assert!(!has_member(br#"{"content":"say \"usage\":{ now"}"#, &NAMES.usage, b'{'));
+        assert!(has_member(br#"{"finish_reason":null,"x":{"finish_reason":"stop"}}"#, &NAMES.finish_reason, b'"'));
     }
 }
